@@ -1,0 +1,1 @@
+"""Show, record: session, recording, command line and windows."""

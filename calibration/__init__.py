@@ -1,0 +1,26 @@
+"""Correct: from a raw frame to a measurement, and the sensing models A and Aᵀ behind it."""
+
+from livecassi.calibration.calibration import Calibration, CalibrationHeader, SubSteps, System
+from livecassi.calibration.correct import Corrector
+from livecassi.calibration.errors import (
+    CalibrationError,
+    CalibrationInvalidError,
+    CalibrationMismatchError,
+)
+from livecassi.calibration.measurement import Measurement, MeasurementFlag
+from livecassi.calibration.sensing import SensingModel, sensing_model
+
+__all__ = [
+    "Calibration",
+    "CalibrationError",
+    "CalibrationHeader",
+    "CalibrationInvalidError",
+    "CalibrationMismatchError",
+    "Corrector",
+    "Measurement",
+    "MeasurementFlag",
+    "SensingModel",
+    "SubSteps",
+    "System",
+    "sensing_model",
+]

@@ -1,0 +1,1 @@
+"""A simulated bench: moving scenes and the optics that code them."""

@@ -1,0 +1,78 @@
+"""Correction: a raw frame becomes a measurement."""
+
+import numpy as np
+
+from livecassi.calibration.calibration import Array32, Calibration
+from livecassi.calibration.errors import CalibrationMismatchError
+from livecassi.calibration.measurement import Measurement, MeasurementFlag
+from livecassi.drivers.frame import Frame
+
+EXPOSURE_TOLERANCE = 0.02  # relative; beyond it the dark current of the stored dark no longer fits
+GAIN_TOLERANCE_DB = 0.05
+TEMPERATURE_TOLERANCE_C = 3.0
+
+
+class Corrector:
+    """Subtracts dark, divides by flat and scales to full scale; arrays are prepared once per calibration."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        self.calibration = calibration
+        self._gain: Array32 | None = None if calibration.flat is None else 1.0 / calibration.flat
+
+    def correct(self, frame: Frame) -> Measurement:
+        """The measurement `(H, W')`, float32 of full scale. Floating-point frames pass unchanged.
+
+        Raises `CalibrationMismatchError` for a frame of another size, bit depth or with NaN.
+        """
+        calibration = self.calibration
+        if frame.shape != calibration.measurement_shape:
+            raise CalibrationMismatchError(
+                f"the frame has {frame.shape[0]} x {frame.shape[1]} pixels (rows x columns), the calibration "
+                f"'{calibration.header.name or calibration.id[:8]}' ({calibration.system}) is made for "
+                f"{calibration.measurement_shape[0]} x {calibration.measurement_shape[1]}; "
+                "choose the calibration of this camera and region, or set the camera's region to the calibrated one"
+            )
+        if not frame.bit_depth:
+            if not np.isfinite(frame.pixels).all():
+                raise CalibrationMismatchError(
+                    f"measurement {frame.index} holds NaN or infinite values, expected finite numbers; "
+                    "repair or leave out this frame"
+                )
+            values = np.asarray(frame.pixels, np.float32)
+            flags = MeasurementFlag.NONE
+        else:
+            flags = self._flags(frame)
+            values = frame.pixels.astype(np.float32)
+            if calibration.dark is not None:
+                values -= calibration.dark
+            values *= np.float32(1.0 / frame.full_scale)
+            if self._gain is not None:
+                values *= self._gain
+        saturated = frame.saturated_fraction()
+        if saturated:
+            flags |= MeasurementFlag.SATURATED
+        return Measurement(
+            values, calibration.id, frame.index, frame.host_time_ns, flags=flags, saturated_fraction=saturated
+        )
+
+    def _flags(self, frame: Frame) -> MeasurementFlag:
+        header = self.calibration.header
+        if self.calibration.dark is None:
+            return MeasurementFlag.NO_DARK
+        if header.bit_depth != frame.bit_depth:
+            raise CalibrationMismatchError(
+                f"the frame has {frame.bit_depth} bits, the calibration's dark {header.bit_depth}; "
+                "set the camera to the calibrated pixel format or calibrate again"
+            )
+        exposure_off = (
+            header.exposure_us is not None
+            and abs(frame.exposure_us - header.exposure_us) > EXPOSURE_TOLERANCE * header.exposure_us
+        )
+        gain_off = header.gain_db is not None and abs(frame.gain_db - header.gain_db) > GAIN_TOLERANCE_DB
+        temperature_off = (
+            header.temperature_c is not None
+            and frame.temperature_c is not None
+            and abs(frame.temperature_c - header.temperature_c) > TEMPERATURE_TOLERANCE_C
+        )
+        mismatch = exposure_off or gain_off or temperature_off
+        return MeasurementFlag.DARK_MISMATCH if mismatch else MeasurementFlag.NONE

@@ -1,0 +1,19 @@
+"""Reconstruct: from a measurement to a cube."""
+
+from livecassi.engines.cube import Cube, Quantity
+from livecassi.engines.engine import Engine, EngineInfo
+from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
+from livecassi.engines.registry import EngineOption, EngineSpec, build_engine
+
+__all__ = [
+    "Cube",
+    "Engine",
+    "EngineError",
+    "EngineInfo",
+    "EngineMismatchError",
+    "EngineOption",
+    "EngineSpec",
+    "EngineUnavailableError",
+    "Quantity",
+    "build_engine",
+]

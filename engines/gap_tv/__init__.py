@@ -1,0 +1,1 @@
+"""GAP-TV: training-free reconstruction on a spectral subspace."""

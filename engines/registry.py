@@ -1,0 +1,70 @@
+"""The list of engines that an operator can choose from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from livecassi.calibration import Calibration, System
+from livecassi.engines.engine import Engine
+from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOption:
+    """One thing that can be set: parsed from text by `parse`, which raises ValueError for nonsense."""
+
+    help: str
+    default: str
+    parse: Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """One line of the list: what an engine is, needs and costs, and how it is built.
+
+    `build(calibration, options)` gets every option, parsed. `missing()` names what this machine lacks, or "".
+    `weights` says whether trained weights are needed and present ("none needed", "shipped", "missing: ...").
+    """
+
+    name: str
+    title: str
+    needs: str
+    cost: str
+    weights: str
+    systems: frozenset[System]
+    build: Callable[[Calibration, Mapping[str, object]], Engine]
+    options: Mapping[str, EngineOption] = field(default_factory=dict)
+    missing: Callable[[], str] = lambda: ""
+
+
+def build_engine(
+    specs: Mapping[str, EngineSpec],
+    name: str,
+    calibration: Calibration,
+    options: Mapping[str, str] | None = None,
+) -> Engine:
+    """The engine `name` made for `calibration`, with text options such as {"iterations": "80"}.
+
+    Raises `EngineUnavailableError` (unknown name or option, something missing) or `EngineMismatchError`.
+    """
+    if name not in specs:
+        raise EngineUnavailableError(f"there is no engine '{name}'; choose one of: {', '.join(specs)}")
+    spec = specs[name]
+    if lacking := spec.missing():
+        raise EngineUnavailableError(f"engine '{name}' cannot run here: {lacking}")
+    if calibration.system not in spec.systems:
+        made_for = ", ".join(sorted(spec.systems))
+        raise EngineMismatchError(
+            f"engine '{name}' is made for {made_for}, the calibration is for {calibration.system}; choose another engine"
+        )
+    parsed: dict[str, object] = {key: option.parse(option.default) for key, option in spec.options.items()}
+    for key, text in (options or {}).items():
+        if key not in spec.options:
+            known = ", ".join(spec.options) or "none"
+            raise EngineUnavailableError(f"engine '{name}' has no option '{key}'; its options are: {known}")
+        try:
+            parsed[key] = spec.options[key].parse(text)
+        except ValueError as error:
+            raise EngineUnavailableError(
+                f"option {key}={text} of engine '{name}' is not valid: {error}. {spec.options[key].help}"
+            ) from error
+    return spec.build(calibration, parsed)

@@ -1,0 +1,1 @@
+"""Shipped data: reference spectra, weights, icons. No logic."""

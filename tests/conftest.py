@@ -1,0 +1,34 @@
+"""Fixtures for all tests: shared reference data, and a check that no test leaves threads behind."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of golden outputs and real data beside the checkout; skips where it is absent."""
+    folder = Path(os.environ.get("LIVECASSI_SHARED", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip("the folder of reference data (shared) is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_threads() -> Iterator[None]:
+    """Fails a test that leaves a live thread of livecassi behind."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 2.0
+    while True:
+        leaked = [t for t in set(threading.enumerate()) - before if t.name.startswith("livecassi")]
+        if not leaked or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    assert not leaked, f"threads still running: {[t.name for t in leaked]}"
