@@ -55,7 +55,8 @@ def shift_taps(dispersion_px: Array32, sub_steps: SubSteps) -> Taps:
     Whole shifts give taps of weight 0 beside the one that counts, so that K is the same for all bands.
     """
     whole = np.floor(dispersion_px.astype(np.float64) + 1e-6)
-    part = np.clip(dispersion_px - whole, 0.0, 1.0)
+    part: NDArray[np.float64] = np.clip(dispersion_px - whole, 0.0, 1.0)
+    weights: list[NDArray[np.float64]]
     if sub_steps is SubSteps.POINT:
         offsets, weights = [0, 1], [1 - part, part]
     else:

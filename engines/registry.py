@@ -54,7 +54,8 @@ def build_engine(
     if calibration.system not in spec.systems:
         made_for = ", ".join(sorted(spec.systems))
         raise EngineMismatchError(
-            f"engine '{name}' is made for {made_for}, the calibration is for {calibration.system}; choose another engine"
+            f"engine '{name}' is made for {made_for}, the calibration is for {calibration.system}; "
+            "choose another engine"
         )
     parsed: dict[str, object] = {key: option.parse(option.default) for key, option in spec.options.items()}
     for key, text in (options or {}).items():
