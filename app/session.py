@@ -1,0 +1,349 @@
+"""The session: the one place that starts and joins threads.
+
+    acquisition      source -> recorder (every frame, in order) -> mailbox of one
+    reconstruction   mailbox -> correct -> engine -> mailbox of one for the screen
+    writer           recorder queue -> disk
+    builder          makes the next engine while the previous one goes on
+
+Disk is first-in first-out and may not lose; the screen is latest-wins and may. No Qt here: a window pulls with
+`take_result`, a command waits in `wait_result`.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from livecassi.app.mailbox import Mailbox
+from livecassi.app.rate import RateMeter
+from livecassi.app.recording import Recorder, RecorderStats, RecordingOptions
+from livecassi.calibration import Calibration, Corrector, Measurement
+from livecassi.drivers import Frame, LivecassiError, Source, SourceSettings
+from livecassi.engines import Cube, Engine
+
+log = logging.getLogger(__name__)
+
+JOIN_TIMEOUT_S = 10.0
+
+
+class SessionState(StrEnum):
+    """What the session is doing."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"  # a source with an end delivered its last frame
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the screen shows: the raw frame, its measurement, and the cube where an engine made one."""
+
+    frame: Frame
+    measurement: Measurement
+    cube: Cube | None
+    reconstruct_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """One reading of every counter. `lost`: gaps in the source's indices; `dropped`: frames that the recorder
+    could not keep; `replaced`: frames that the screen skipped because a newer one came.
+    """
+
+    state: SessionState
+    camera_hz: float
+    reconstruction_hz: float
+    reconstruct_ms: float
+    frames: int
+    lost: int
+    replaced: int
+    saturated_fraction: float | None
+    settings: SourceSettings
+    recorder: RecorderStats | None
+    engine: str
+    building: str
+    error: Exception | None
+
+
+class Session:
+    """Runs one source through one calibration and a changing engine; a context manager that stops it."""
+
+    def __init__(
+        self, source: Source, calibration: Calibration, *, clock_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.source = source
+        self.calibration = calibration
+        self._corrector = Corrector(calibration)
+        self._clock_ns = clock_ns
+        self._settings = source.configure(SourceSettings())
+        self._newest: Mailbox[Frame] = Mailbox()
+        self._results: Mailbox[Result] = Mailbox()
+        self._stop = threading.Event()
+        self._resume = threading.Event()
+        self._resume.set()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()  # guards recorder, engine, pending engine, error
+        self._recorder: Recorder | None = None
+        self._writer: threading.Thread | None = None
+        self._last_recorder_stats: RecorderStats | None = None
+        self._engine: Engine | None = None
+        self._pending: Engine | None = None
+        self._building = ""
+        self._build_ticket = 0
+        self._error: Exception | None = None
+        self._state = SessionState.IDLE
+        self._camera_rate = RateMeter()
+        self._cube_rate = RateMeter()
+        self._frames = 0
+        self._lost = 0
+        self._replaced_before = 0
+        self._reconstruct_ms = 0.0
+        self._saturated: float | None = None
+
+    # ---- running -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start acquisition and reconstruction. Starting a running session does nothing."""
+        if self._threads:
+            return
+        self._stop.clear()
+        self._resume.set()
+        self._replaced_before += self._newest.replaced
+        self._newest, self._results = Mailbox(), Mailbox()
+        self._state = SessionState.RUNNING
+        self._error = None
+        self._spawn("acquisition", self._acquire)
+        self._spawn("reconstruction", self._reconstruct)
+
+    def stop(self) -> None:
+        """Stop the source, finish the recording and release the engine. Safe to call twice and from any state."""
+        self._stop.set()
+        self._resume.set()
+        self._newest.close()
+        for thread in self._threads:
+            thread.join(JOIN_TIMEOUT_S)
+            if thread.is_alive():
+                log.error("thread %s did not end within %.0f s and is left behind", thread.name, JOIN_TIMEOUT_S)
+        self._threads.clear()
+        self.stop_recording()
+        with self._lock:
+            engines = (self._engine, self._pending)
+            self._engine = self._pending = None
+        for engine in engines:
+            if engine is not None:
+                engine.__exit__(None, None, None)
+        if self._state is not SessionState.FAILED:
+            self._state = SessionState.IDLE
+
+    def pause(self) -> None:
+        """Freeze: a file stops playing; a camera goes on and is recorded, but the screen holds its picture."""
+        if self._state is SessionState.RUNNING:
+            self._resume.clear()
+            self._state = SessionState.PAUSED
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self._state is SessionState.PAUSED:
+            self._state = SessionState.RUNNING
+        self._resume.set()
+
+    def configure(self, settings: SourceSettings) -> SourceSettings:
+        """Set the source and remember what it applied. Raises `SourceError` where it refuses."""
+        self._settings = self.source.configure(settings)
+        return self._settings
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # ---- engine --------------------------------------------------------------------------------------------------
+
+    def use_engine(self, name: str, build: Callable[[], Engine]) -> None:
+        """Build an engine in the background; the present one goes on until the new one is ready.
+
+        A later call wins over an earlier one that is still building. A failure is an `error`; the old engine stays.
+        """
+        with self._lock:
+            self._build_ticket += 1
+            ticket = self._build_ticket
+            self._building = name
+        self._spawn("builder", lambda: self._build(ticket, name, build))
+
+    def _build(self, ticket: int, name: str, build: Callable[[], Engine]) -> None:
+        try:
+            engine = build()
+            engine.__enter__()
+        except Exception as error:
+            log.exception("engine %s could not be built", name)
+            with self._lock:
+                if ticket == self._build_ticket:
+                    self._building = ""
+                    self._error = error
+            return
+        with self._lock:
+            current = ticket == self._build_ticket and not self._stop.is_set()
+            outdated = self._pending if current else engine
+            if current:
+                self._pending = engine
+                self._building = ""
+        if outdated is not None:
+            outdated.__exit__(None, None, None)
+
+    def _current_engine(self) -> Engine | None:
+        with self._lock:
+            if self._pending is None:
+                return self._engine
+            previous, self._engine, self._pending = self._engine, self._pending, None
+        if previous is not None:
+            previous.__exit__(None, None, None)
+        return self._engine
+
+    # ---- recording -----------------------------------------------------------------------------------------------
+
+    def start_recording(self, folder: Path, options: RecordingOptions | None = None) -> None:
+        """Record every frame from now on into a new `folder`. Raises `RecordingError`."""
+        self.stop_recording()
+        engine = self._engine
+        recorder = Recorder(
+            folder,
+            self.source.info,
+            self._settings,
+            self.calibration,
+            engine.info if engine is not None else None,
+            options or RecordingOptions(),
+        )
+        writer = threading.Thread(target=recorder.run, name="livecassi-writer")
+        writer.start()
+        with self._lock:
+            self._recorder, self._writer = recorder, writer
+
+    def stop_recording(self) -> RecorderStats | None:
+        """Write what is queued, close the files and return the final counters; None if nothing was recording."""
+        with self._lock:
+            recorder, writer = self._recorder, self._writer
+            self._recorder = self._writer = None
+        if recorder is None or writer is None:
+            return None
+        recorder.finish()
+        writer.join(JOIN_TIMEOUT_S * 6)
+        self._last_recorder_stats = recorder.stats
+        return self._last_recorder_stats
+
+    @property
+    def recording(self) -> bool:
+        """Whether frames go to disk."""
+        return self._recorder is not None
+
+    # ---- what the screen pulls -----------------------------------------------------------------------------------
+
+    def take_result(self, timeout_s: float = 0.0) -> Result | None:
+        """The newest result that nobody has taken yet, or None."""
+        return self._results.take(timeout_s)
+
+    def take_error(self) -> Exception | None:
+        """The error that nobody has taken yet, or None."""
+        with self._lock:
+            error, self._error = self._error, None
+        return error
+
+    def stats(self) -> SessionStats:
+        """Every counter, read now."""
+        now = self._clock_ns()
+        with self._lock:
+            recorder, engine, building, error = self._recorder, self._engine, self._building, self._error
+        running = self._state is SessionState.RUNNING
+        return SessionStats(
+            state=self._state,
+            camera_hz=self._camera_rate.hz(now),
+            reconstruction_hz=self._cube_rate.hz(now) if running else 0.0,
+            reconstruct_ms=self._reconstruct_ms,
+            frames=self._frames,
+            lost=self._lost,
+            replaced=self._replaced_before + self._newest.replaced,
+            saturated_fraction=self._saturated,
+            settings=self._settings,
+            recorder=recorder.stats if recorder is not None else self._last_recorder_stats,
+            engine=engine.info.name if engine is not None else "",
+            building=building,
+            error=error,
+        )
+
+    # ---- threads -------------------------------------------------------------------------------------------------
+
+    def _spawn(self, name: str, run: Callable[[], None]) -> None:
+        self._threads = [t for t in self._threads if t.is_alive()]
+        thread = threading.Thread(target=run, name=f"livecassi-{name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _report(self, error: Exception) -> None:
+        if not isinstance(error, LivecassiError):
+            log.exception("unexpected error", exc_info=error)
+        with self._lock:
+            self._error = error
+
+    def _acquire(self) -> None:
+        is_file = self.source.info.frame_count is not None
+        last_index: int | None = None
+        try:
+            for frame in self.source.frames(self._stop):
+                self._camera_rate.tick(self._clock_ns())
+                self._frames += 1
+                if last_index is not None:
+                    self._lost += max(0, frame.index - last_index - 1)
+                last_index = frame.index
+                recorder = self._recorder
+                if recorder is not None:
+                    recorder.append(frame)
+                if self._resume.is_set():
+                    self._newest.put(frame)
+                elif is_file:
+                    self._newest.put(frame)
+                    self._resume.wait()
+            if not self._stop.is_set():
+                self._state = SessionState.ENDED
+        except Exception as error:
+            self._report(error)
+            self._state = SessionState.FAILED
+        finally:
+            self._newest.close()
+            self.stop_recording()
+
+    def _reconstruct(self) -> None:
+        while (frame := self._newest.take()) is not None:
+            try:
+                self._show(frame)
+            except Exception as error:
+                self._report(error)
+                if not self._drop_engine():
+                    break  # not even correction works; acquisition and recording go on
+        self._results.close()
+
+    def _drop_engine(self) -> bool:
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.__exit__(None, None, None)
+        return engine is not None
+
+    def _show(self, frame: Frame) -> None:
+        started = self._clock_ns()
+        measurement = self._corrector.correct(frame)
+        self._saturated = measurement.saturated_fraction
+        engine = self._current_engine()
+        cube = engine.reconstruct(measurement) if engine is not None else None
+        finished = self._clock_ns()
+        if cube is not None:
+            self._reconstruct_ms = (finished - started) / 1e6
+            self._cube_rate.tick(finished)
+            recorder = self._recorder
+            if recorder is not None:
+                recorder.append_cube(cube)
+        self._results.put(Result(frame, measurement, cube, (finished - started) / 1e6))
