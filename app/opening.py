@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.calibration import Calibration, CalibrationMismatchError, System
+from livecassi.app.recording import Recording, is_recording
+from livecassi.calibration import Calibration, CalibrationInvalidError, System, check_frame_shape
+from livecassi.calibration.store import load_calibration
 from livecassi.drivers import Source, SourceNotFoundError
+from livecassi.drivers.frame_files import FileFrames
+from livecassi.drivers.replay import FrameSequence, Replay
 
 
 class SourceKind(StrEnum):
@@ -71,3 +75,65 @@ def open_source(request: SourceRequest) -> Opened:
     if request.kind is SourceKind.CAMERA:
         return _open_camera(request)
     return _open_file(request)
+
+
+def open_sequence(path: Path, key: str | None = None, bit_depth: int | None = None) -> FrameSequence:
+    """The frames of a recording folder, or of a file or folder of measured frames.
+
+    Raises `SourceError` or `RecordingError`.
+    """
+    if is_recording(path):
+        return Recording(path)
+    return FileFrames(path, key, bit_depth)
+
+
+def calibration_for(sequence: FrameSequence, path: Path, calibration: Path | None) -> Calibration:
+    """The calibration file that was named, else the one that the recording carries.
+
+    Raises `CalibrationError`.
+    """
+    if calibration is not None:
+        return load_calibration(calibration)
+    if isinstance(sequence, Recording) and sequence.calibration is not None:
+        return sequence.calibration
+    raise CalibrationInvalidError(
+        f"{path} carries no calibration; name one with --calibration FILE, or make one of your mask "
+        "with 'livecassi calibrate import'"
+    )
+
+
+def _open_prototype(request: SourceRequest) -> Opened:
+    from livecassi.app.prototype import open_prototype
+
+    prototype = open_prototype(
+        request.system, request.height, request.width, seed=request.seed, frame_rate_hz=request.frame_rate_hz or 30.0
+    )
+    return Opened(prototype.source, prototype.calibration, prototype.truth)
+
+
+def _open_file(request: SourceRequest) -> Opened:
+    if request.path is None:
+        raise SourceNotFoundError("no file was named; choose a recording or measured frames")
+    sequence = open_sequence(request.path)
+    calibration = calibration_for(sequence, request.path, request.calibration)
+    return Opened(Replay(sequence, request.frame_rate_hz, request.loop), calibration)
+
+
+def _open_camera(request: SourceRequest) -> Opened:
+    from livecassi.drivers.harvester import HarvesterCamera, find_producers
+
+    producers = [request.producer] if request.producer is not None else find_producers()
+    if not producers:
+        raise SourceNotFoundError(
+            "no GenTL producer was found on GENICAM_GENTL64_PATH; install the software of the camera's vendor, "
+            "or name its producer with --producer FILE.cti"
+        )
+    if request.calibration is None:
+        raise CalibrationInvalidError(
+            "a camera needs a calibration; name one with --calibration FILE, or make one of your mask "
+            "with 'livecassi calibrate import'"
+        )
+    calibration = load_calibration(request.calibration)
+    camera = HarvesterCamera(producers[0], request.serial)
+    check_frame_shape(calibration, camera.info.frame_shape)
+    return Opened(camera, calibration)

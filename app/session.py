@@ -26,7 +26,8 @@ from livecassi.engines import Cube, Engine
 
 log = logging.getLogger(__name__)
 
-JOIN_TIMEOUT_S = 10.0
+JOIN_TIMEOUT_S = 5.0  # closing never hangs: a thread stuck in a vendor's library is left behind
+WRITER_TIMEOUT_S = 60.0  # a slow disk gets the time to take what is queued
 
 
 class SessionState(StrEnum):
@@ -81,6 +82,7 @@ class Session:
         self._corrector = Corrector(calibration)
         self._clock_ns = clock_ns
         self._settings = source.configure(SourceSettings())
+        self._is_file = source.info.frame_count is not None  # can wait for the disk and for a pause
         self._newest: Mailbox[Frame] = Mailbox()
         self._results: Mailbox[Result] = Mailbox()
         self._stop = threading.Event()
@@ -90,6 +92,7 @@ class Session:
         self._lock = threading.Lock()  # guards recorder, engine, pending engine, error
         self._recorder: Recorder | None = None
         self._writer: threading.Thread | None = None
+        self._frames_to_record: int | None = None
         self._last_recorder_stats: RecorderStats | None = None
         self._engine: Engine | None = None
         self._pending: Engine | None = None
@@ -125,9 +128,11 @@ class Session:
         self._stop.set()
         self._resume.set()
         self._newest.close()
+        stuck = False
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT_S)
             if thread.is_alive():
+                stuck = True
                 log.error("thread %s did not end within %.0f s and is left behind", thread.name, JOIN_TIMEOUT_S)
         self._threads.clear()
         self.stop_recording()
@@ -135,7 +140,7 @@ class Session:
             engines = (self._engine, self._pending)
             self._engine = self._pending = None
         for engine in engines:
-            if engine is not None:
+            if engine is not None and not stuck:  # a stuck thread may still be using it
                 engine.__exit__(None, None, None)
         if self._state is not SessionState.FAILED:
             self._state = SessionState.IDLE
@@ -207,8 +212,10 @@ class Session:
 
     # ---- recording -----------------------------------------------------------------------------------------------
 
-    def start_recording(self, folder: Path, options: RecordingOptions | None = None) -> None:
-        """Record every frame from now on into a new `folder`. Raises `RecordingError`."""
+    def start_recording(
+        self, folder: Path, options: RecordingOptions | None = None, *, frames: int | None = None
+    ) -> None:
+        """Record every frame from now on, or the next `frames`, into a new `folder`. Raises `RecordingError`."""
         self.stop_recording()
         engine = self._engine
         recorder = Recorder(
@@ -222,7 +229,7 @@ class Session:
         writer = threading.Thread(target=recorder.run, name="livecassi-writer")
         writer.start()
         with self._lock:
-            self._recorder, self._writer = recorder, writer
+            self._recorder, self._writer, self._frames_to_record = recorder, writer, frames
 
     def stop_recording(self) -> RecorderStats | None:
         """Write what is queued, close the files and return the final counters; None if nothing was recording."""
@@ -232,7 +239,7 @@ class Session:
         if recorder is None or writer is None:
             return None
         recorder.finish()
-        writer.join(JOIN_TIMEOUT_S * 6)
+        writer.join(WRITER_TIMEOUT_S)
         self._last_recorder_stats = recorder.stats
         return self._last_recorder_stats
 
@@ -290,7 +297,6 @@ class Session:
             self._error = error
 
     def _acquire(self) -> None:
-        is_file = self.source.info.frame_count is not None
         last_index: int | None = None
         try:
             for frame in self.source.frames(self._stop):
@@ -299,12 +305,10 @@ class Session:
                 if last_index is not None:
                     self._lost += max(0, frame.index - last_index - 1)
                 last_index = frame.index
-                recorder = self._recorder
-                if recorder is not None:
-                    recorder.append(frame)
+                self._record(frame)
                 if self._resume.is_set():
                     self._newest.put(frame)
-                elif is_file:
+                elif self._is_file:
                     self._newest.put(frame)
                     self._resume.wait()
             if not self._stop.is_set():
@@ -314,6 +318,18 @@ class Session:
             self._state = SessionState.FAILED
         finally:
             self._newest.close()
+            self.stop_recording()
+
+    def _record(self, frame: Frame) -> None:
+        with self._lock:
+            recorder = self._recorder
+            if recorder is not None and self._frames_to_record is not None:
+                self._frames_to_record -= 1
+            last = self._frames_to_record == 0
+        if recorder is None:
+            return
+        recorder.append(frame, block=self._is_file)
+        if last:
             self.stop_recording()
 
     def _reconstruct(self) -> None:

@@ -1,7 +1,7 @@
 """Correct: from a raw frame to a measurement, and the sensing models A and Aᵀ behind it."""
 
 from livecassi.calibration.calibration import Calibration, CalibrationHeader, SubSteps, System
-from livecassi.calibration.correct import Corrector
+from livecassi.calibration.correct import Corrector, check_frame_shape
 from livecassi.calibration.errors import (
     CalibrationError,
     CalibrationInvalidError,
@@ -22,5 +22,6 @@ __all__ = [
     "SensingModel",
     "SubSteps",
     "System",
+    "check_frame_shape",
     "sensing_model",
 ]

@@ -12,6 +12,18 @@ GAIN_TOLERANCE_DB = 0.05
 TEMPERATURE_TOLERANCE_C = 3.0
 
 
+def check_frame_shape(calibration: Calibration, shape: tuple[int, int]) -> None:
+    """Raises `CalibrationMismatchError` where frames of `shape` (H, W') do not belong to the calibration."""
+    expected = calibration.measurement_shape
+    if shape != expected:
+        raise CalibrationMismatchError(
+            f"the frame has {shape[0]} x {shape[1]} pixels (rows x columns), the calibration "
+            f"'{calibration.header.name or calibration.id[:8]}' ({calibration.system}) is made for "
+            f"{expected[0]} x {expected[1]}; choose the calibration of this camera and region, "
+            "or set the camera's region to the calibrated one"
+        )
+
+
 class Corrector:
     """Subtracts dark, divides by flat and scales to full scale; arrays are prepared once per calibration."""
 
@@ -25,13 +37,7 @@ class Corrector:
         Raises `CalibrationMismatchError` for a frame of another size, bit depth or with NaN.
         """
         calibration = self.calibration
-        if frame.shape != calibration.measurement_shape:
-            raise CalibrationMismatchError(
-                f"the frame has {frame.shape[0]} x {frame.shape[1]} pixels (rows x columns), the calibration "
-                f"'{calibration.header.name or calibration.id[:8]}' ({calibration.system}) is made for "
-                f"{calibration.measurement_shape[0]} x {calibration.measurement_shape[1]}; "
-                "choose the calibration of this camera and region, or set the camera's region to the calibrated one"
-            )
+        check_frame_shape(calibration, frame.shape)
         if not frame.bit_depth:
             if not np.isfinite(frame.pixels).all():
                 raise CalibrationMismatchError(

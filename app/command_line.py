@@ -1,0 +1,89 @@
+"""The command `livecassi`. Nothing heavy is imported before a command runs, so that `--help` answers at once."""
+
+import sys
+
+import typer
+
+from livecassi.app.commands.benchmark import benchmark_app
+from livecassi.app.commands.calibrate import calibrate_app
+from livecassi.app.commands.doctor import doctor
+from livecassi.app.commands.engines import engines
+from livecassi.app.commands.evaluate import evaluate
+from livecassi.app.commands.reconstruct import reconstruct
+from livecassi.app.commands.record import record
+from livecassi.app.commands.recording import recording_app
+from livecassi.app.commands.simulate import simulate
+from livecassi.app.commands.view import view
+
+EXIT_REFUSED = 2
+EXIT_UNEXPECTED = 1
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="livecassi",
+    help="Live hyperspectral video from coded-aperture snapshot spectral imagers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"livecassi {version('livecassi')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _show_version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens to standard error."),
+) -> None:
+    """Live hyperspectral video from coded-aperture snapshot spectral imagers."""
+    import logging
+
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+app.command()(view)
+app.command()(simulate)
+app.command()(record)
+app.command()(reconstruct)
+app.command()(evaluate)
+app.add_typer(calibrate_app)
+app.add_typer(recording_app)
+app.add_typer(benchmark_app)
+app.command()(engines)
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run the command line; a refusal is one clear message and exit code 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        from livecassi.drivers.errors import LivecassiError
+
+        if isinstance(error, LivecassiError):
+            typer.echo(f"livecassi: {error}", err=True)
+            sys.exit(EXIT_REFUSED)
+        import logging
+
+        logging.getLogger(__name__).exception("unexpected error")
+        typer.echo(
+            f"livecassi: unexpected {type(error).__name__}: {error}. This is a defect of livecassi: "
+            "please report it with the lines above and the output of 'livecassi doctor --json'",
+            err=True,
+        )
+        sys.exit(EXIT_UNEXPECTED)
+
+
+if __name__ == "__main__":
+    main()

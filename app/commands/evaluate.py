@@ -1,0 +1,38 @@
+"""`livecassi evaluate`: how near a reconstruction comes to the truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    reconstruction: Annotated[Path, typer.Argument(help="A file of cubes from 'livecassi reconstruct' (.h5 or .npy).")],
+    truth: Annotated[Path, typer.Option(help="The true cube(s): .npy or .h5, (C, H, W) or (N, C, H, W).")],
+    flavour: Annotated[
+        str, typer.Option(help="Which definition leads: plain, dynaspec or mst; all three are printed.")
+    ] = "plain",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score a reconstruction: PSNR, SSIM, SAM and ERGAS, each in the definitions of the field."""
+    import json
+
+    import numpy as np
+
+    from livecassi.app.cube_file import read_truth
+    from livecassi.engines.metrics import Flavour, score_video
+
+    if flavour not in tuple(Flavour):
+        raise typer.BadParameter(f"flavour '{flavour}': expected one of {', '.join(Flavour)}")
+    found, expected = read_truth(reconstruction), read_truth(truth)
+    if len(expected) == 1 and len(found) > 1:
+        expected = np.broadcast_to(expected, (len(found), *expected.shape[1:]))
+    scores = {str(one): score_video(found, expected, one) for one in Flavour}
+    rows = {name: {"psnr": s.psnr_db, "ssim": s.ssim, "sam": s.sam_deg, "ergas": s.ergas} for name, s in scores.items()}
+    if as_json:
+        typer.echo(json.dumps({"frames": len(found), "flavour": flavour, **rows[flavour], "flavours": rows}, indent=2))
+        return
+    typer.echo(f"{len(found)} cube(s) of {found.shape[1]} bands, {found.shape[2]} x {found.shape[3]} pixels")
+    typer.echo(f"{'definition':<10} {'PSNR dB':>8} {'SSIM':>7} {'SAM deg':>8} {'ERGAS':>8}")
+    for name, row in sorted(rows.items(), key=lambda item: item[0] != flavour):
+        typer.echo(f"{name:<10} {row['psnr']:>8.3f} {row['ssim']:>7.4f} {row['sam']:>8.3f} {row['ergas']:>8.3f}")

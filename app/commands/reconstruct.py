@@ -1,0 +1,53 @@
+"""`livecassi reconstruct`: from measured frames to a file of cubes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livecassi.app.commands.source_options import CalibrationOption, EngineOption, SettingOption, parse_options
+
+
+def reconstruct(
+    measured: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="A recording, or .mat .npy .png .tif of (H, W') or (N, H, W')."),
+    ],
+    out: Annotated[Path, typer.Option(help="The file of cubes to write (.h5).")],
+    calibration: CalibrationOption = None,
+    engine: EngineOption = "gap-tv",
+    option: SettingOption = None,
+    frames: Annotated[str | None, typer.Option(help="A part of the sequence, START:STOP as in Python.")] = None,
+    key: Annotated[str | None, typer.Option(help="Variable inside a .mat file.")] = None,
+    bit_depth: Annotated[
+        int | None, typer.Option(help="Bits of integer frames that are not a recording; default: deduced.")
+    ] = None,
+    pedestal: Annotated[
+        str, typer.Option(help="Constant to subtract where no dark was recorded: auto, none, or a value of full scale.")
+    ] = "auto",
+    preview: Annotated[Path | None, typer.Option(help="Also write a contact sheet of bands and colour (.png).")] = None,
+) -> None:
+    """Reconstruct the hyperspectral cube behind each frame. Floating-point measurements are taken as they are."""
+    from livecassi.app.reconstruction import Job, parse_pedestal, parse_range, run
+
+    job = Job(
+        measured=measured,
+        calibration=calibration,
+        engine=engine,
+        options=parse_options(option),
+        frames=parse_range(frames),
+        key=key,
+        bit_depth=bit_depth,
+        pedestal=parse_pedestal(pedestal),
+    )
+    summary = run(job, out, preview)
+    typer.echo(
+        f"{out}: {summary.frames} cube(s) of {summary.cube_shape[0]} bands, {summary.cube_shape[1]} x "
+        f"{summary.cube_shape[2]} pixels by {engine}, {summary.seconds_per_frame:.2f} s each"
+    )
+    if summary.pedestal:
+        typer.echo(
+            f"pedestal of {summary.pedestal:.4f} of full scale estimated and removed (no dark in the calibration)"
+        )
+    if preview is not None:
+        typer.echo(f"{preview}: contact sheet of frame {summary.first_index}")

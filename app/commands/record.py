@@ -1,0 +1,100 @@
+"""`livecassi record`: from a source to disk without a window."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livecassi.app.commands.source_options import (
+    CalibrationOption,
+    EngineOption,
+    ProducerOption,
+    RateOption,
+    SeedOption,
+    SettingOption,
+    SizeOption,
+    SourceArgument,
+    SystemOption,
+    parse_options,
+    request_source,
+)
+
+POLL_S = 0.2
+
+
+def record(
+    out: Annotated[Path, typer.Option(help="A new folder for the recording.")],
+    source: SourceArgument = "prototype",
+    seconds: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
+    cubes: Annotated[bool, typer.Option(help="Keep reconstructed cubes (float16) too.")] = False,
+    calibration: CalibrationOption = None,
+    engine: EngineOption = "gap-tv",
+    option: SettingOption = None,
+    system: SystemOption = "dd-cassi",
+    size: SizeOption = "256",
+    seed: SeedOption = 0,
+    rate: RateOption = 30.0,
+    producer: ProducerOption = None,
+    exposure: Annotated[float | None, typer.Option(help="Exposure in microseconds.")] = None,
+    gain: Annotated[float | None, typer.Option(help="Gain in dB.")] = None,
+) -> None:
+    """Record a source until the time, the number of frames, its end, or Ctrl+C. Every frame goes to disk."""
+    request = request_source(
+        source,
+        calibration=calibration,
+        system=system,
+        size=size,
+        seed=seed,
+        rate=rate,
+        producer=producer,
+        loop=False,
+    )
+    import time
+
+    from livecassi.app.engine_list import engine_specs
+    from livecassi.app.opening import open_source
+    from livecassi.app.progress import progress
+    from livecassi.app.recording import RecordingOptions
+    from livecassi.app.session import Session, SessionState
+    from livecassi.drivers import SourceSettings
+    from livecassi.engines import build_engine
+
+    specs = engine_specs()
+    options = parse_options(option)
+    opened = open_source(request)
+    with Session(opened.source, opened.calibration) as session, progress("recording", frames) as report:
+        session.configure(SourceSettings(exposure_us=exposure, gain_db=gain, frame_rate_hz=rate))
+        if cubes:
+            session.use_engine(engine, lambda: build_engine(specs, engine, opened.calibration, options))
+            while session.stats().building:
+                time.sleep(POLL_S)
+            if error := session.take_error():
+                raise error
+        session.start_recording(out, RecordingOptions(cubes=cubes), frames=frames)
+        session.start()
+        started = time.monotonic()
+        try:
+            while session.stats().state is SessionState.RUNNING and session.recording:
+                if seconds is not None and time.monotonic() - started >= seconds:
+                    break
+                time.sleep(POLL_S)
+                stats = session.stats().recorder
+                if stats is not None:
+                    report(stats.frames_written)
+        except KeyboardInterrupt:
+            typer.echo("stopped; what was recorded is kept", err=True)
+        error = session.take_error()
+        session.stop()
+        final = session.stats().recorder
+    if final is not None:
+        typer.echo(
+            f"{out}: {final.frames_written} frames, {final.dropped} dropped, {final.lost} lost by the source, "
+            f"{final.bytes_written / 1e6:.1f} MB"
+        )
+    if final is not None and final.error and error is None:
+        from livecassi.app.recording import RecordingError
+
+        raise RecordingError(final.error)
+    if error is not None:
+        raise error

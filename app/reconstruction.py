@@ -1,0 +1,134 @@
+"""Offline reconstruction: every frame of an input, in order, into one file of cubes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import typer
+
+from livecassi.app.contact_sheet import save_preview
+from livecassi.app.cube_file import write_cubes
+from livecassi.app.engine_list import engine_specs
+from livecassi.app.opening import calibration_for, open_sequence
+from livecassi.app.progress import progress
+from livecassi.calibration import Calibration, Corrector, Measurement
+from livecassi.calibration.pedestal import estimate_pedestal, remove_pedestal
+from livecassi.drivers.replay import FrameSequence
+from livecassi.engines import Cube, Engine, build_engine
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to reconstruct and how. `pedestal` None: estimate it; a number of full scale: subtract that."""
+
+    measured: Path
+    calibration: Path | None
+    engine: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    frames: slice = field(default_factory=lambda: slice(None))
+    key: str | None = None
+    bit_depth: int | None = None
+    pedestal: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was done."""
+
+    frames: int
+    first_index: int
+    cube_shape: tuple[int, int, int]
+    seconds_per_frame: float
+    pedestal: float
+
+
+def parse_range(text: str | None) -> slice:
+    """`START:STOP` with either side optional. Raises `typer.BadParameter`."""
+    if text is None:
+        return slice(None)
+    start, colon, stop = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return slice(int(start) if start else None, int(stop) if stop else None)
+    except ValueError as error:
+        raise typer.BadParameter(f"frames '{text}': expected START:STOP, e.g. 0:10") from error
+
+
+def parse_pedestal(text: str) -> float | None:
+    """`auto` (None), `none` (0) or a number of full scale. Raises `typer.BadParameter`."""
+    if text in ("auto", "none"):
+        return None if text == "auto" else 0.0
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"pedestal '{text}': expected auto, none or a number, e.g. 0.01") from error
+
+
+def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
+    """Reconstruct `job` into the file `out`, each frame for itself.
+
+    Raises a `LivecassiError`; then nothing is left under the name `out`.
+    """
+    sequence = open_sequence(job.measured, job.key, job.bit_depth)
+    calibration = calibration_for(sequence, job.measured, job.calibration)
+    positions = range(len(sequence))[job.frames]
+    if not positions:
+        raise typer.BadParameter(f"no frames in the range asked for; {job.measured} has {len(sequence)} frames")
+    first = Corrector(calibration).correct(sequence.frame(positions[0]))
+    pedestal = _pedestal(job, first, calibration)
+    cubes: list[Cube] = []
+    started = monotonic()
+    with (
+        build_engine(engine_specs(), job.engine, calibration, job.options) as engine,
+        progress(f"reconstructing with {job.engine}", len(positions)) as report,
+    ):
+
+        def reconstructed() -> Iterator[Cube]:
+            for done, measurement in enumerate(_measurements(sequence, positions, calibration, pedestal), 1):
+                engine.reset()
+                cube = engine.reconstruct(measurement)
+                if not cubes:
+                    cubes.append(cube)
+                yield cube
+                report(done)
+
+        write_cubes(out, reconstructed(), attributes=_attributes(job, engine, calibration, pedestal))
+    if preview is not None:
+        save_preview(preview, cubes[0])
+    return Summary(
+        frames=len(positions),
+        first_index=cubes[0].frame_index,
+        cube_shape=calibration.cube_shape,
+        seconds_per_frame=(monotonic() - started) / len(positions),
+        pedestal=pedestal,
+    )
+
+
+def _measurements(
+    sequence: FrameSequence, positions: range, calibration: Calibration, pedestal: float
+) -> Iterator[Measurement]:
+    corrector = Corrector(calibration)
+    for position in positions:
+        yield remove_pedestal(corrector.correct(sequence.frame(position)), pedestal)
+
+
+def _pedestal(job: Job, first: Measurement, calibration: Calibration) -> float:
+    if job.pedestal is not None:
+        return job.pedestal
+    if calibration.dark is not None:
+        return 0.0
+    return estimate_pedestal(first.values, calibration).value
+
+
+def _attributes(job: Job, engine: Engine, calibration: Calibration, pedestal: float) -> dict[str, str | float]:
+    return {
+        "engine": engine.info.name,
+        "engine_options": ", ".join(f"{key}={value}" for key, value in engine.info.options),
+        "runtime": engine.info.runtime,
+        "calibration_id": calibration.id,
+        "calibration_name": calibration.header.name,
+        "input": job.measured.name,
+        "pedestal": pedestal,
+    }

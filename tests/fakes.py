@@ -1,0 +1,132 @@
+"""Hand-written fakes that several tests share: a source, an engine and a small calibration."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from livecassi.calibration import Calibration, CalibrationHeader, Measurement, System, sensing_model
+from livecassi.drivers import Frame, SourceInfo, SourceLostError, SourceSettings, StopSignal
+from livecassi.engines import Cube, EngineInfo
+
+HEIGHT, WIDTH, BANDS = 24, 20, 5
+
+
+def small_calibration(system: System = System.SD_CASSI, *, dark: bool = False) -> Calibration:
+    """Five bands, two columns a band, a random grey mask."""
+    mask_width = WIDTH if system.single_disperser else WIDTH + 2 * (BANDS - 1)
+    mask = np.random.default_rng(3).random((HEIGHT, mask_width), dtype=np.float32)
+    header = CalibrationHeader(system=system, name="small", bit_depth=12 if dark else None)
+    shape = (HEIGHT, WIDTH + (2 * (BANDS - 1) if system.single_disperser else 0))
+    return Calibration(
+        header,
+        np.linspace(450, 650, BANDS, dtype=np.float32),
+        mask,
+        np.arange(BANDS, dtype=np.float32) * 2,
+        np.ones(BANDS, np.float32),
+        dark=np.full(shape, 64, np.float32) if dark else None,
+    )
+
+
+class FakeSource:
+    """Delivers `count` frames (for ever if None), each filled with its index; gated by a semaphore if `gated`.
+
+    `lose_at` raises `SourceLostError` before that frame; `skip` leaves out these indices.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        count: int | None = None,
+        *,
+        interval_s: float = 0.001,
+        gated: bool = False,
+        lose_at: int | None = None,
+        skip: frozenset[int] = frozenset(),
+        is_file: bool = False,
+    ) -> None:
+        self.shape, self.count, self.interval_s = shape, count, interval_s
+        self.gate = threading.Semaphore(0) if gated else None
+        self.lose_at, self.skip = lose_at, skip
+        self.settings = SourceSettings(1000.0, 0.0, 100.0)
+        self.running = False
+        self.info = SourceInfo(
+            "fake",
+            "fake camera",
+            "F-1",
+            shape,
+            12,
+            None if is_file else (10.0, 1e6),
+            None if is_file else (0.0, 24.0),
+            count if is_file else None,
+        )
+
+    def configure(self, settings: SourceSettings) -> SourceSettings:
+        wanted = {
+            name: value
+            for name in ("exposure_us", "gain_db", "frame_rate_hz")
+            if (value := getattr(settings, name)) is not None
+        }
+        self.settings = replace(self.settings, **wanted)
+        return self.settings
+
+    def frames(self, stop: StopSignal) -> Iterator[Frame]:
+        self.running = True
+        try:
+            index = 0
+            while self.count is None or index < self.count:
+                if self.gate is not None:
+                    while not self.gate.acquire(timeout=0.01):
+                        if stop.is_set():
+                            return
+                elif stop.wait(self.interval_s):
+                    return
+                if index == self.lose_at:
+                    raise SourceLostError("the fake camera was unplugged; plug it in and start again")
+                if index not in self.skip:
+                    yield self.frame(index)
+                index += 1
+        finally:
+            self.running = False
+
+    def frame(self, index: int) -> Frame:
+        """Frame `index` as it is delivered."""
+        pixels = np.full(self.shape, index % 4096, np.uint16)
+        return Frame(pixels, index, index * 10_000_000, exposure_us=1000.0, bit_depth=12)
+
+
+class FakeEngine:
+    """The adjoint of the sensing model as a 'reconstruction'; fails on frame `fail_at`; remembers its end."""
+
+    def __init__(self, calibration: Calibration, name: str = "fake", fail_at: int | None = None) -> None:
+        self.calibration, self.fail_at = calibration, fail_at
+        self.info = EngineInfo(name, "numpy", calibration.id)
+        self.model = sensing_model(calibration)
+        self.entered = self.exited = self.resets = 0
+
+    def reconstruct(self, measurement: Measurement) -> Cube:
+        if measurement.frame_index == self.fail_at:
+            raise RuntimeError("the fake engine broke")
+        return Cube(
+            self.model.adjoint(measurement.values),
+            self.calibration.wavelengths_nm,
+            self.calibration.id,
+            self.info.name,
+            measurement.frame_index,
+            measurement.host_time_ns,
+        )
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def __enter__(self) -> Self:
+        self.entered += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.exited += 1
