@@ -47,7 +47,8 @@ def colour_matrix(
         light = load_spectra(ILLUMINANTS).select(illuminant).at(grid)[0]
     between = np.stack([np.interp(grid, bands, unit) for unit in np.eye(len(bands))])  # (C, L)
     matrix: NDArray[np.float64] = XYZ_TO_SRGB @ ((observer.at(grid) * light) @ between.T)
-    return matrix / matrix.sum(axis=1, keepdims=True)
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    return matrix
 
 
 class ColourRenderer:

@@ -52,8 +52,8 @@ def test_chart_colours_are_right_when_the_bands_cover_the_visible_range() -> Non
 
 def test_extrapolated_ends_keep_colours_close_with_bands_of_450_to_650_nm() -> None:
     differences = colour_differences(NARROW)
-    assert differences.mean() < 1.5
-    assert differences.max() < 4.5
+    assert differences.mean() < 1.5  # dE*ab; about twice dE2000 here
+    assert differences.max() < 7
 
 
 def test_rendered_codes_match_the_full_range_integration() -> None:
