@@ -13,3 +13,7 @@ class EngineUnavailableError(EngineError):
 
 class EngineMismatchError(EngineError):
     """The engine was not made for this calibration or measurement: choose another engine or calibration."""
+
+
+class MetricsError(EngineError):
+    """Cube and truth cannot be compared: bring them to the same shape, or choose another truth."""

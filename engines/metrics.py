@@ -1,0 +1,200 @@
+"""How close a cube is to the truth: PSNR, SSIM, SAM and ERGAS in three named flavours.
+
+Scores of different flavours must never stand in one table without saying so; print the flavour beside the number.
+Source of the definitions: cassi-protocol.md, section 7.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livecassi.drivers.opencv import cv2
+from livecassi.engines.errors import MetricsError
+
+Array64 = NDArray[np.float64]
+
+WINDOW = 11  # px, side of the Gaussian window of SSIM
+SIGMA = 1.5  # px
+K1, K2 = 0.01, 0.03  # Wang et al. 2004
+
+
+class Flavour(StrEnum):
+    """Whose definition counts.
+
+    PLAIN: livecassi's own. Prediction clipped to [0, 1], peak 1, SSIM over the valid region with data range 1,
+    SAM with the cosine clamped to [-1, 1] over pixels whose truth is not zero.
+    DYNASPEC: as the DynaSpec code. PSNR of values times 256 rounded with peak 255 and without clipping, SSIM with
+    zero padding, SAM without clamping, where what is not a number counts as 0.
+    MST: as the MATLAB tables of the CAVE and KAIST literature. Both clipped and rounded to 8 bits, peak 255, SSIM
+    over the valid region; SAM and ERGAS, which those tables lack, as PLAIN on the rounded values.
+    """
+
+    PLAIN = "plain"
+    DYNASPEC = "dynaspec"
+    MST = "mst"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """`psnr_db` (higher is better, infinite for a perfect band), `ssim` (up to 1), `sam_deg` and `ergas` (lower)."""
+
+    psnr_db: float
+    ssim: float
+    sam_deg: float
+    ergas: float
+
+
+def score(cube: NDArray[np.floating], truth: NDArray[np.floating], flavour: Flavour = Flavour.PLAIN) -> Scores:
+    """Scores of a cube `(C, H, W)` against the truth of the same shape, values of full scale 1.
+
+    Raises `MetricsError` for other shapes, values that are not finite, and a truth that cannot be scored against.
+    """
+    _check(cube, truth)
+    predicted, wanted = cube.astype(np.float64), truth.astype(np.float64)
+    if flavour is Flavour.DYNASPEC:
+        return Scores(
+            psnr_db=_psnr(np.round(256 * predicted), np.round(256 * wanted), peak=255.0),
+            ssim=_ssim(predicted, wanted, valid_only=False),
+            sam_deg=_sam_dynaspec(predicted, wanted),
+            ergas=_ergas(predicted, wanted),
+        )
+    predicted = predicted.clip(0.0, 1.0)
+    if flavour is Flavour.MST:
+        predicted = np.floor(255 * predicted + 0.5) / 255  # MATLAB rounds halves up
+        wanted = np.floor(255 * wanted.clip(0.0, 1.0) + 0.5) / 255
+        _check_truth(wanted)
+    return Scores(
+        psnr_db=_psnr(predicted, wanted, peak=1.0),
+        ssim=_ssim(predicted, wanted, valid_only=True),
+        sam_deg=_sam(predicted, wanted),
+        ergas=_ergas(predicted, wanted),
+    )
+
+
+def score_video(
+    cubes: Iterable[NDArray[np.floating]],
+    truths: Iterable[NDArray[np.floating]],
+    flavour: Flavour = Flavour.PLAIN,
+) -> Scores:
+    """Mean scores over the frames of a sequence: two arrays `(N, C, H, W)` or two iterables of `(C, H, W)`.
+
+    Raises `MetricsError` as `score`, and for sequences that are empty or of different length.
+    """
+    frames: list[Scores] = []
+    try:
+        for cube, truth in zip(cubes, truths, strict=True):
+            frames.append(score(cube, truth, flavour))
+    except ValueError as error:
+        raise MetricsError(
+            f"cube and truth hold different numbers of frames ({error}); expected one truth for every cube"
+        ) from error
+    if not frames:
+        raise MetricsError("found no frames to score; expected at least one cube with its truth")
+    columns = np.array([[s.psnr_db, s.ssim, s.sam_deg, s.ergas] for s in frames]).mean(axis=0)
+    return Scores(*columns.tolist())
+
+
+def _check(cube: NDArray[np.floating], truth: NDArray[np.floating]) -> None:
+    if truth.ndim != 3:
+        raise MetricsError(f"the truth has shape {truth.shape}, expected (bands, rows, columns)")
+    if cube.shape != truth.shape:
+        raise MetricsError(
+            f"the cube has shape {cube.shape}, the truth {truth.shape}; both must be (bands, rows, columns) on the "
+            "same bands and pixels: resample one of them"
+        )
+    if min(truth.shape[1:]) < WINDOW:
+        raise MetricsError(
+            f"the cube has {truth.shape[1]} x {truth.shape[2]} pixels, SSIM needs at least {WINDOW} x {WINDOW}"
+        )
+    for name, array in (("cube", cube), ("truth", truth)):
+        if not np.issubdtype(array.dtype, np.floating):
+            raise MetricsError(
+                f"the {name} holds {array.dtype}, expected floating-point values of full scale 1; "
+                "divide integers by their full scale"
+            )
+        if bad := int(np.count_nonzero(~np.isfinite(array))):
+            raise MetricsError(f"the {name} holds {bad} NaN or infinite values, expected finite numbers; repair it")
+    _check_truth(truth)
+
+
+def _check_truth(truth: NDArray[np.floating]) -> None:
+    if truth.max() == truth.min():
+        raise MetricsError(
+            f"every value of the truth is {truth.max():g}, expected a scene with contrast of full scale 1; "
+            "choose another truth"
+        )
+    means = truth.mean(axis=(1, 2), dtype=np.float64)
+    if means.min() <= 0:
+        band = int(means.argmin())
+        raise MetricsError(
+            f"band {band} of the truth has the mean {means[band]:g}, ERGAS needs bands with a mean above 0; "
+            "leave out this band in cube and truth"
+        )
+
+
+def _psnr(predicted: Array64, wanted: Array64, peak: float) -> float:
+    error = ((predicted - wanted) ** 2).mean(axis=(1, 2))
+    with np.errstate(divide="ignore"):
+        return float((10 * np.log10(peak**2 / error)).mean())
+
+
+@cache
+def _window() -> Array64:
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    weights = np.exp(-(offsets**2) / (2 * SIGMA**2))
+    weights /= weights.sum()
+    weights.flags.writeable = False
+    return weights
+
+
+def _blur(band: Array64) -> Array64:
+    """Gaussian mean around every pixel, zeros beyond the border."""
+    blurred = cv2.sepFilter2D(band, -1, _window(), _window(), borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(blurred, np.float64)
+
+
+def _ssim(predicted: Array64, wanted: Array64, *, valid_only: bool) -> float:
+    """Structural similarity of full scale 1: mean over pixels and bands, all or those with a complete window."""
+    inner = slice(WINDOW // 2, -(WINDOW // 2)) if valid_only else slice(None)
+    c1, c2 = K1**2, K2**2
+    means: list[float] = []
+    for p, w in zip(predicted, wanted, strict=True):
+        mean_p, mean_w = _blur(p), _blur(w)
+        covariance = _blur(p * w) - mean_p * mean_w
+        variances = _blur(p * p + w * w) - mean_p**2 - mean_w**2
+        likeness = (2 * mean_p * mean_w + c1) * (2 * covariance + c2)
+        likeness /= (mean_p**2 + mean_w**2 + c1) * (variances + c2)
+        means.append(float(likeness[inner, inner].mean()))
+    return float(np.mean(means))
+
+
+def _cosines(predicted: Array64, wanted: Array64) -> tuple[Array64, Array64]:
+    """Scalar product and product of lengths of the spectra of every pixel."""
+    product = np.einsum("chw,chw->hw", predicted, wanted)
+    lengths = np.einsum("chw,chw->hw", predicted, predicted) * np.einsum("chw,chw->hw", wanted, wanted)
+    return product, np.sqrt(lengths)
+
+
+def _sam(predicted: Array64, wanted: Array64) -> float:
+    """Mean angle in degrees over pixels whose truth is not zero; a prediction of zero there counts as 90 degrees."""
+    product, lengths = _cosines(predicted, wanted)
+    seen = (wanted != 0).any(axis=0)
+    cosine = np.divide(product, lengths, out=np.zeros_like(product), where=lengths > 0)
+    return float(np.degrees(np.arccos(cosine[seen].clip(-1.0, 1.0))).mean())
+
+
+def _sam_dynaspec(predicted: Array64, wanted: Array64) -> float:
+    product, lengths = _cosines(predicted, wanted)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        angles = np.nan_to_num(np.arccos(product / lengths), nan=0.0)
+    counted = int(np.count_nonzero(lengths))
+    return float(angles.sum() / counted * 180 / 3.14159256) if counted else 0.0
+
+
+def _ergas(predicted: Array64, wanted: Array64) -> float:
+    squared_error = ((predicted - wanted) ** 2).mean(axis=(1, 2))
+    return float(100 * np.sqrt((squared_error / wanted.mean(axis=(1, 2)) ** 2).mean()))
