@@ -30,7 +30,7 @@ class Flavour(StrEnum):
     DYNASPEC: as the DynaSpec code. PSNR of values times 256 rounded with peak 255 and without clipping, SSIM with
     zero padding, SAM without clamping, where what is not a number counts as 0.
     MST: as the MATLAB tables of the CAVE and KAIST literature. Both clipped and rounded to 8 bits, peak 255, SSIM
-    over the valid region; SAM and ERGAS, which those tables lack, as PLAIN on the rounded values.
+    over the valid region; SAM and ERGAS, which those tables lack, as PLAIN.
     """
 
     PLAIN = "plain"
@@ -63,15 +63,14 @@ def score(cube: NDArray[np.floating], truth: NDArray[np.floating], flavour: Flav
             ergas=_ergas(predicted, wanted),
         )
     predicted = predicted.clip(0.0, 1.0)
+    sam_deg, ergas = _sam(predicted, wanted), _ergas(predicted, wanted)
     if flavour is Flavour.MST:
-        predicted = np.floor(255 * predicted + 0.5) / 255  # MATLAB rounds halves up
-        wanted = np.floor(255 * wanted.clip(0.0, 1.0) + 0.5) / 255
-        _check_truth(wanted)
+        predicted, wanted = _eight_bits(predicted), _eight_bits(wanted.clip(0.0, 1.0))
     return Scores(
         psnr_db=_psnr(predicted, wanted, peak=1.0),
         ssim=_ssim(predicted, wanted, valid_only=True),
-        sam_deg=_sam(predicted, wanted),
-        ergas=_ergas(predicted, wanted),
+        sam_deg=sam_deg,
+        ergas=ergas,
     )
 
 
@@ -134,6 +133,11 @@ def _check_truth(truth: NDArray[np.floating]) -> None:
             f"band {band} of the truth has the mean {means[band]:g}, ERGAS needs bands with a mean above 0; "
             "leave out this band in cube and truth"
         )
+
+
+def _eight_bits(values: Array64) -> Array64:
+    """Rounded to multiples of 1/255; halves go up, as in MATLAB."""
+    return np.floor(255 * values + 0.5) / 255
 
 
 def _psnr(predicted: Array64, wanted: Array64, peak: float) -> float:
