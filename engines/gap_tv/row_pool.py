@@ -1,0 +1,46 @@
+"""A few threads that share the rows of one picture."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from livecassi.engines.errors import EngineError
+
+Task = Callable[[int, int], None]
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class RowPool:
+    """Runs `task(first, last)` over blocks of rows, the caller's thread taking the first block.
+
+    The tasks must let go of the GIL to gain anything. `close` ends the threads and may be called twice.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._closed = False
+        self._pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="livecassi-gap-tv") if threads > 1 else None
+
+    def run(self, task: Task, rows: int) -> None:
+        """Every row of `range(rows)` once; returns when all are done, raises what a task raised."""
+        if self._closed:
+            raise EngineError("this gap-tv engine was closed; build a new one")
+        blocks = min(self.threads, rows)
+        if self._pool is None or blocks < 2:
+            task(0, rows)
+            return
+        edges = [rows * block // blocks for block in range(blocks + 1)]
+        others = [self._pool.submit(task, edges[b], edges[b + 1]) for b in range(1, blocks)]
+        task(edges[0], edges[1])
+        for other in others:
+            other.result()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._closed = True
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
