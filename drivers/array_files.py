@@ -4,6 +4,8 @@ Whatever is wrong with a file becomes one `SourceError` that names the file, wha
 """
 
 import struct
+import tokenize
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ ARRAY_SUFFIXES = (".mat", ".npy", ".png", ".tif", ".tiff")
 # What parsers of damaged files raise: they follow offsets and lengths that mean nothing.
 _PARSER_FAULTS = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
-    SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+    SyntaxError, TypeError, ValueError, struct.error, tokenize.TokenError, zlib.error,
 )  # fmt: skip
 
 
@@ -66,7 +68,9 @@ def check_is_file(path: Path) -> str:
 def unreadable(path: Path) -> Iterator[None]:
     """Turns every fault of a parser into one `SourceUnsupportedError` about `path`."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about other parts of the file, or followed by an error
+            yield
     except SourceError:
         raise
     except FileNotFoundError as error:

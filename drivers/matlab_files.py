@@ -1,6 +1,5 @@
 """Arrays out of MATLAB files: v4 and v5 through scipy, v7.3 (HDF5) through h5py."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,14 +31,12 @@ def read_mat(path: Path, preferred_keys: Sequence[str], key: str | None) -> NDAr
     from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about other variables of the file, or followed by an error
-        try:
-            described = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path, appendmat=False)}
-            chosen = _choose(path, described, preferred_keys, key)
-            loaded = loadmat(path, appendmat=False, variable_names=[chosen])
-        except MatReadError as error:
-            raise ValueError(str(error)) from error
+    try:
+        described = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path, appendmat=False)}
+        chosen = _choose(path, described, preferred_keys, key)
+        loaded = loadmat(path, appendmat=False, variable_names=[chosen])
+    except MatReadError as error:
+        raise ValueError(str(error)) from error
     return np.asarray(loaded[chosen])
 
 

@@ -79,13 +79,13 @@ class Replay:
                 first, last = frame.index if first is None else first, frame.index
                 if risen:
                     frame = replace(frame, index=frame.index + risen)
-                rate_hz = self._frame_rate_hz
-                if rate_hz is not None:
+                if self._frame_rate_hz is not None:
                     if self._clock.wait((due_ns - self._clock.now_ns()) * 1e-9, stop):
                         return
                     now_ns = self._clock.now_ns()
                     frame = replace(frame, host_time_ns=now_ns)
-                    due_ns = max(due_ns, now_ns - round(1e9 / rate_hz)) + round(1e9 / rate_hz)
+                    period_ns = round(1e9 / self._frame_rate_hz)
+                    due_ns = (due_ns if now_ns - due_ns < period_ns else now_ns) + period_ns  # no burst after a pause
                 yield frame
             if not self._loop:
                 return
