@@ -104,7 +104,7 @@ def test_tints_run_from_blue_over_green_to_red() -> None:
 
 
 def test_ticks_are_round_and_within() -> None:
-    assert ticks(0.0, 1.06, 6) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert ticks(0.0, 1.06, 6) == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     assert ticks(448.0, 652.0, 9) == pytest.approx([450, 475, 500, 525, 550, 575, 600, 625, 650])
     assert len(ticks(-3e-7, 5e-7, 6)) <= 6
 
