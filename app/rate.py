@@ -20,5 +20,7 @@ class RateMeter:
         recent = [t for t in tuple(self._ticks) if now_ns - t <= WINDOW_NS]
         if len(recent) < 2:
             return 0.0
-        span = max(recent[-1] - recent[0], now_ns - recent[-1])
+        busy = recent[-1] - recent[0]
+        interval = busy / (len(recent) - 1)
+        span = max(busy, now_ns - recent[0] - interval)  # silence longer than one interval lowers the rate
         return (len(recent) - 1) * 1e9 / span if span > 0 else 0.0

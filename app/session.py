@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from livecassi.app.engine_slot import EngineSlot
 from livecassi.app.mailbox import Mailbox
 from livecassi.app.rate import RateMeter
 from livecassi.app.recording import Recorder, RecorderStats, RecordingOptions
@@ -89,15 +90,12 @@ class Session:
         self._resume = threading.Event()
         self._resume.set()
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()  # guards recorder, engine, pending engine, error
+        self._lock = threading.Lock()  # guards recorder and error
         self._recorder: Recorder | None = None
         self._writer: threading.Thread | None = None
         self._frames_to_record: int | None = None
         self._last_recorder_stats: RecorderStats | None = None
-        self._engine: Engine | None = None
-        self._pending: Engine | None = None
-        self._building = ""
-        self._build_ticket = 0
+        self._engines = EngineSlot(self._report)
         self._error: Exception | None = None
         self._state = SessionState.IDLE
         self._camera_rate = RateMeter()
@@ -111,9 +109,12 @@ class Session:
     # ---- running -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start acquisition and reconstruction. Starting a running session does nothing."""
-        if self._threads:
+        """Start acquisition and reconstruction, also again after an end. Starting a running session does nothing."""
+        if self._state in (SessionState.RUNNING, SessionState.PAUSED):
             return
+        for thread in self._threads:
+            if not thread.name.endswith("builder"):
+                thread.join(JOIN_TIMEOUT_S)
         self._stop.clear()
         self._resume.set()
         self._replaced_before += self._newest.replaced
@@ -136,12 +137,7 @@ class Session:
                 log.error("thread %s did not end within %.0f s and is left behind", thread.name, JOIN_TIMEOUT_S)
         self._threads.clear()
         self.stop_recording()
-        with self._lock:
-            engines = (self._engine, self._pending)
-            self._engine = self._pending = None
-        for engine in engines:
-            if engine is not None and not stuck:  # a stuck thread may still be using it
-                engine.__exit__(None, None, None)
+        self._engines.close(release=not stuck)
         if self._state is not SessionState.FAILED:
             self._state = SessionState.IDLE
 
@@ -175,40 +171,8 @@ class Session:
 
         A later call wins over an earlier one that is still building. A failure is an `error`; the old engine stays.
         """
-        with self._lock:
-            self._build_ticket += 1
-            ticket = self._build_ticket
-            self._building = name
-        self._spawn("builder", lambda: self._build(ticket, name, build))
-
-    def _build(self, ticket: int, name: str, build: Callable[[], Engine]) -> None:
-        try:
-            engine = build()
-            engine.__enter__()
-        except Exception as error:
-            log.exception("engine %s could not be built", name)
-            with self._lock:
-                if ticket == self._build_ticket:
-                    self._building = ""
-                    self._error = error
-            return
-        with self._lock:
-            current = ticket == self._build_ticket and not self._stop.is_set()
-            outdated = self._pending if current else engine
-            if current:
-                self._pending = engine
-                self._building = ""
-        if outdated is not None:
-            outdated.__exit__(None, None, None)
-
-    def _current_engine(self) -> Engine | None:
-        with self._lock:
-            if self._pending is None:
-                return self._engine
-            previous, self._engine, self._pending = self._engine, self._pending, None
-        if previous is not None:
-            previous.__exit__(None, None, None)
-        return self._engine
+        ticket = self._engines.request(name)
+        self._spawn("builder", lambda: self._engines.build(ticket, build))
 
     # ---- recording -----------------------------------------------------------------------------------------------
 
@@ -217,7 +181,7 @@ class Session:
     ) -> None:
         """Record every frame from now on, or the next `frames`, into a new `folder`. Raises `RecordingError`."""
         self.stop_recording()
-        engine = self._engine
+        engine = self._engines.engine
         recorder = Recorder(
             folder,
             self.source.info,
@@ -264,7 +228,8 @@ class Session:
         """Every counter, read now."""
         now = self._clock_ns()
         with self._lock:
-            recorder, engine, building, error = self._recorder, self._engine, self._building, self._error
+            recorder, error = self._recorder, self._error
+        engine = self._engines.engine
         running = self._state is SessionState.RUNNING
         return SessionStats(
             state=self._state,
@@ -278,7 +243,7 @@ class Session:
             settings=self._settings,
             recorder=recorder.stats if recorder is not None else self._last_recorder_stats,
             engine=engine.info.name if engine is not None else "",
-            building=building,
+            building=self._engines.building,
             error=error,
         )
 
@@ -338,22 +303,15 @@ class Session:
                 self._show(frame)
             except Exception as error:
                 self._report(error)
-                if not self._drop_engine():
+                if not self._engines.drop():
                     break  # not even correction works; acquisition and recording go on
         self._results.close()
-
-    def _drop_engine(self) -> bool:
-        with self._lock:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.__exit__(None, None, None)
-        return engine is not None
 
     def _show(self, frame: Frame) -> None:
         started = self._clock_ns()
         measurement = self._corrector.correct(frame)
         self._saturated = measurement.saturated_fraction
-        engine = self._current_engine()
+        engine = self._engines.current()
         cube = engine.reconstruct(measurement) if engine is not None else None
         finished = self._clock_ns()
         if cube is not None:
