@@ -1,6 +1,6 @@
 """From what an operator names - a simulated bench, a file, a camera - to a source with its calibration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.app.recording import Recording, is_recording
-from livecassi.calibration import Calibration, CalibrationInvalidError, System, check_frame_shape
+from livecassi.app.session import Session
+from livecassi.calibration import (
+    Calibration,
+    CalibrationError,
+    CalibrationInvalidError,
+    System,
+    check_frame_shape,
+)
 from livecassi.calibration.store import load_calibration
 from livecassi.drivers import Source, SourceNotFoundError
 from livecassi.drivers.frame_files import FileFrames
+from livecassi.drivers.producers import find_producers, list_cameras
 from livecassi.drivers.replay import FrameSequence, Replay
 
 
@@ -51,6 +59,7 @@ class Opened:
     source: Source
     calibration: Calibration
     truth: Callable[[int], NDArray[np.float32]] | None = None
+    release: Callable[[], None] = lambda: None
 
 
 def parse_source(text: str) -> SourceRequest:
@@ -116,11 +125,12 @@ def _open_file(request: SourceRequest) -> Opened:
         raise SourceNotFoundError("no file was named; choose a recording or measured frames")
     sequence = open_sequence(request.path)
     calibration = calibration_for(sequence, request.path, request.calibration)
-    return Opened(Replay(sequence, request.frame_rate_hz, request.loop), calibration)
+    release = sequence.close if isinstance(sequence, Recording) else lambda: None
+    return Opened(Replay(sequence, request.frame_rate_hz, request.loop), calibration, release=release)
 
 
 def _open_camera(request: SourceRequest) -> Opened:
-    from livecassi.drivers.harvester import HarvesterCamera, find_producers
+    from livecassi.drivers.harvester import HarvesterCamera
 
     producers = [request.producer] if request.producer is not None else find_producers()
     if not producers:
@@ -134,6 +144,30 @@ def _open_camera(request: SourceRequest) -> Opened:
             "with 'livecassi calibrate import'"
         )
     calibration = load_calibration(request.calibration)
-    camera = HarvesterCamera(producers[0], request.serial)
-    check_frame_shape(calibration, camera.info.frame_shape)
-    return Opened(camera, calibration)
+    camera = HarvesterCamera(_producer_of(producers, request.serial), request.serial or None)
+    try:
+        check_frame_shape(calibration, camera.info.frame_shape)
+    except CalibrationError:
+        camera.close()
+        raise
+    return Opened(camera, calibration, release=camera.close)
+
+
+def _producer_of(producers: Sequence[Path], serial: str) -> Path:
+    if len(producers) == 1:
+        return producers[0]
+    cameras = {producer: list_cameras(producer) for producer in producers}
+    for producer, found in cameras.items():
+        if any(camera.serial == serial or not serial for camera in found):
+            return producer
+    listed = ", ".join(camera.serial for found in cameras.values() for camera in found) or "none"
+    raise SourceNotFoundError(
+        f"no camera {serial or ''} was found through {len(producers)} producers (cameras there: {listed}); "
+        "connect it, or choose one of these"
+    )
+
+
+def open_session(request: SourceRequest) -> Session:
+    """A session on what was asked for, not started. Raises as `open_source`."""
+    opened = open_source(request)
+    return Session(opened.source, opened.calibration, release=opened.release)

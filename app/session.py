@@ -73,14 +73,23 @@ class SessionStats:
 
 
 class Session:
-    """Runs one source through one calibration and a changing engine; a context manager that stops it."""
+    """Runs one source through one calibration and a changing engine; a context manager that closes it.
+
+    `release` frees what the source holds (a camera, open files); it is called once, by `close`.
+    """
 
     def __init__(
-        self, source: Source, calibration: Calibration, *, clock_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        source: Source,
+        calibration: Calibration,
+        *,
+        release: Callable[[], None] = lambda: None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.source = source
         self.calibration = calibration
         self._corrector = Corrector(calibration)
+        self._release = release
         self._clock_ns = clock_ns
         self._settings = source.configure(SourceSettings())
         self._is_file = source.info.frame_count is not None  # can wait for the disk and for a pause
@@ -94,7 +103,7 @@ class Session:
         self._recorder: Recorder | None = None
         self._writer: threading.Thread | None = None
         self._frames_to_record: int | None = None
-        self._last_recorder_stats: RecorderStats | None = None
+        self._latest_recorder: Recorder | None = None
         self._engines = EngineSlot(self._report)
         self._error: Exception | None = None
         self._state = SessionState.IDLE
@@ -141,6 +150,12 @@ class Session:
         if self._state is not SessionState.FAILED:
             self._state = SessionState.IDLE
 
+    def close(self) -> None:
+        """Stop for good and release the source."""
+        self.stop()
+        release, self._release = self._release, lambda: None
+        release()
+
     def pause(self) -> None:
         """Freeze: a file stops playing; a camera goes on and is recorded, but the screen holds its picture."""
         if self._state is SessionState.RUNNING:
@@ -162,7 +177,7 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.close()
 
     # ---- engine --------------------------------------------------------------------------------------------------
 
@@ -193,19 +208,19 @@ class Session:
         writer = threading.Thread(target=recorder.run, name="livecassi-writer")
         writer.start()
         with self._lock:
-            self._recorder, self._writer, self._frames_to_record = recorder, writer, frames
+            self._recorder = self._latest_recorder = recorder
+            self._writer, self._frames_to_record = writer, frames
 
     def stop_recording(self) -> RecorderStats | None:
         """Write what is queued, close the files and return the final counters; None if nothing was recording."""
         with self._lock:
-            recorder, writer = self._recorder, self._writer
-            self._recorder = self._writer = None
-        if recorder is None or writer is None:
-            return None
-        recorder.finish()
-        writer.join(WRITER_TIMEOUT_S)
-        self._last_recorder_stats = recorder.stats
-        return self._last_recorder_stats
+            recorder, self._recorder = self._recorder, None
+            writer = self._writer
+        if recorder is not None:
+            recorder.finish()
+        if writer is not None:
+            writer.join(WRITER_TIMEOUT_S)
+        return recorder.stats if recorder is not None else None
 
     @property
     def recording(self) -> bool:
@@ -228,7 +243,7 @@ class Session:
         """Every counter, read now."""
         now = self._clock_ns()
         with self._lock:
-            recorder, error = self._recorder, self._error
+            recorder, error = self._latest_recorder, self._error
         engine = self._engines.engine
         running = self._state is SessionState.RUNNING
         return SessionStats(
@@ -241,7 +256,7 @@ class Session:
             replaced=self._replaced_before + self._newest.replaced,
             saturated_fraction=self._saturated,
             settings=self._settings,
-            recorder=recorder.stats if recorder is not None else self._last_recorder_stats,
+            recorder=recorder.stats if recorder is not None else None,
             engine=engine.info.name if engine is not None else "",
             building=self._engines.building,
             error=error,

@@ -53,20 +53,19 @@ def record(
     import time
 
     from livecassi.app.engine_list import engine_specs
-    from livecassi.app.opening import open_source
+    from livecassi.app.opening import open_session
     from livecassi.app.progress import progress
     from livecassi.app.recording import RecordingOptions
-    from livecassi.app.session import Session, SessionState
+    from livecassi.app.session import SessionState
     from livecassi.drivers import SourceSettings
     from livecassi.engines import build_engine
 
     specs = engine_specs()
     options = parse_options(option)
-    opened = open_source(request)
-    with Session(opened.source, opened.calibration) as session, progress("recording", frames) as report:
+    with open_session(request) as session, progress("recording", frames) as report:
         session.configure(SourceSettings(exposure_us=exposure, gain_db=gain, frame_rate_hz=rate))
         if cubes:
-            session.use_engine(engine, lambda: build_engine(specs, engine, opened.calibration, options))
+            session.use_engine(engine, lambda: build_engine(specs, engine, session.calibration, options))
             while session.stats().building:
                 time.sleep(POLL_S)
             if error := session.take_error():

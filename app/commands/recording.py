@@ -22,7 +22,7 @@ def info(
     from livecassi.app.recording import Recording
 
     with Recording(folder) as found:
-        report = found.info()
+        report = found.describe()
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
         return

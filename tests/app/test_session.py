@@ -170,7 +170,7 @@ def test_every_frame_goes_to_disk_while_the_screen_skips(tmp_path: Path) -> None
     assert stats.lost == 3
     with Recording(tmp_path / "recording") as recording:
         indices = [frame.index for frame in recording.frames()]
-        info = recording.info()
+        info = recording.describe()
     assert indices == [i for i in range(60) if i not in (7, 8, 30)]
     assert (info.lost, info.dropped) == (3, 0)
 
@@ -181,6 +181,7 @@ def test_the_recording_ends_itself_after_the_frames_asked_for(tmp_path: Path) ->
         session.start_recording(tmp_path / "recording", frames=5)
         session.start()
         until(lambda: not session.recording)
+        session.stop()
         stats = session.stats().recorder
     assert stats is not None
     assert stats.frames_written == 5
@@ -196,7 +197,7 @@ def test_a_lost_camera_is_told_and_its_recording_is_kept(tmp_path: Path) -> None
         assert isinstance(session.take_error(), SourceLostError)
     with Recording(tmp_path / "recording") as recording:
         assert len(recording) == 6
-        assert recording.info().complete
+        assert recording.describe().complete
 
 
 def test_a_session_starts_again_after_a_failure() -> None:
