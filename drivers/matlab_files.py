@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.drivers.errors import SourceUnsupportedError
+from livecassi.drivers.mat5_elements import check_numeric_matrix
 
 _NUMERIC_CLASSES = (
     "double", "single", "logical",
@@ -29,11 +30,13 @@ def read_mat(path: Path, preferred_keys: Sequence[str], key: str | None) -> NDAr
             stored: NDArray[Any] = file[chosen][()]
             return np.ascontiguousarray(stored.T)
     from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
+    from scipy.io.matlab import MatReadError, matfile_version
 
     try:
         described = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path, appendmat=False)}
         chosen = _choose(path, described, preferred_keys, key)
+        if matfile_version(path, appendmat=False)[0] == 1 and check_numeric_matrix(path, chosen):
+            raise SourceUnsupportedError(f"array '{chosen}' of {path} is complex, expected real numbers")
         loaded = loadmat(path, appendmat=False, variable_names=[chosen])
     except MatReadError as error:
         raise ValueError(str(error)) from error
