@@ -26,13 +26,13 @@ class Sensor:
     """The sensor behind the pixels, in the terms of EMVA 1288. At 0 dB the full well reaches full scale."""
 
     bit_depth: int = 12
-    full_well_e: float = 10_500.0
+    full_well_e: float = 32_000.0
     offset_dn: float = 48.0
-    read_noise_e: float = 2.5
-    dark_current_e_s: float = 25.0
+    read_noise_e: float = 6.0
+    dark_current_e_s: float = 60.0
     pixel_response_spread: float = 0.006  # standard deviation of PRNU
     hot_pixel_share: float = 4e-5
-    hot_pixel_e_s: float = 40_000.0
+    hot_pixel_e_s: float = 120_000.0
 
     @property
     def full_scale_dn(self) -> int:

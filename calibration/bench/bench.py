@@ -21,8 +21,8 @@ SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 64, 4096
 class BenchDesign:
     """How the bench is built. `peak_e_s` is the light of the brightest 0.1 % of pixels at the first moment."""
 
-    peak_e_s: float = 750_000.0
-    psf_px: float = 0.45  # standard deviation of the lens's point spread
+    peak_e_s: float = 2_300_000.0
+    psf_px: float = 0.3  # standard deviation of the lens's point spread
     stray_share: float = 0.01  # of the light, spread widely
     vignetting: float = 0.18  # loss in the corners
     aperture: ApertureDesign = field(default_factory=ApertureDesign)

@@ -19,7 +19,7 @@ class ApertureDesign:
     feature_px: float = 2.0
     open_transmission: float = 0.95
     closed_transmission: float = 0.02
-    blur_px: float = 0.3
+    blur_px: float = 0.2
     turn_degrees: float = 0.15
     stretch: float = 1.013
 

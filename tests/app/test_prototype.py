@@ -1,0 +1,83 @@
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+from livecassi.app.colour import ColourRenderer
+from livecassi.app.prototype import Prototype, open_prototype
+from livecassi.calibration import CalibrationInvalidError, Corrector, MeasurementFlag, System, sensing_model
+from livecassi.drivers import Frame, SourceSettings, SourceUnsupportedError
+from livecassi.drivers.clock import ManualClock
+from livecassi.drivers.simulated_camera import Faults
+
+
+def small(system: System = System.DD_CASSI, seed: int = 0, faults: Faults | None = None) -> Prototype:
+    return open_prototype(system, 96, 130, seed, clock=ManualClock(), faults=faults)
+
+
+def take(prototype: Prototype, count: int) -> list[Frame]:
+    return list(itertools.islice(prototype.source.frames(threading.Event()), count))
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_corrected_frames_are_what_the_model_makes_of_the_truth(system: System) -> None:
+    prototype = small(system)
+    frame = take(prototype, 6)[5]
+    measurement = Corrector(prototype.calibration).correct(frame)
+    predicted = sensing_model(prototype.calibration).forward(prototype.truth(5))
+    error = np.sqrt(np.mean((predicted - measurement.values) ** 2) / np.mean(predicted**2))
+    assert measurement.flags is MeasurementFlag.NONE
+    assert error < (0.11 if system is System.PMVIS else 0.03)  # model error and noise together
+    assert 0.5 < np.percentile(measurement.values, 99.9) < 0.9
+
+
+def test_the_same_seed_gives_the_same_frames_and_another_gives_others() -> None:
+    first, again, other = take(small(), 3), take(small(), 3), take(small(seed=1), 3)
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(first, again, strict=True))
+    assert small().calibration.id == small().calibration.id
+    assert not np.array_equal(first[0].pixels, other[0].pixels)
+    assert small(seed=1).calibration.id != small().calibration.id
+
+
+def test_the_truth_follows_the_index_across_lost_frames() -> None:
+    prototype = small(faults=Faults(drop_every=2))
+    frame = take(prototype, 3)[2]
+    assert frame.index == 4
+    values = Corrector(prototype.calibration).correct(frame).values
+    model = sensing_model(prototype.calibration)
+    right, wrong = (np.abs(model.forward(prototype.truth(i)) - values).mean() for i in (4, 40))
+    assert right < 0.6 * wrong
+
+
+def test_a_longer_exposure_saturates_and_is_flagged() -> None:
+    prototype = small()
+    prototype.source.configure(SourceSettings(exposure_us=60_000.0))
+    measurement = Corrector(prototype.calibration).correct(take(prototype, 1)[0])
+    assert MeasurementFlag.SATURATED in measurement.flags
+    assert MeasurementFlag.DARK_MISMATCH in measurement.flags
+    assert (measurement.saturated_fraction or 0) > 0.05
+
+
+def test_calibration_and_source_name_each_other() -> None:
+    prototype = small(System.SD_CASSI)
+    info, header = prototype.source.info, prototype.calibration.header
+    assert info.kind == "prototype"
+    assert header.camera_serial == info.serial
+    assert header.bit_depth == info.bit_depth
+    assert info.frame_shape == prototype.calibration.measurement_shape
+
+
+def test_the_scene_is_colourful() -> None:
+    prototype = small()
+    picture = ColourRenderer(prototype.calibration.wavelengths_nm).render(prototype.truth(0)).astype(int)
+    spread = picture.max(axis=2) - picture.min(axis=2)
+    assert (spread > 100).mean() > 0.05
+    assert {int(picture.reshape(-1, 3)[k].argmax()) for k in np.flatnonzero(spread.ravel() > 70)} == {0, 1, 2}
+
+
+def test_an_impossible_size_or_rate_is_refused() -> None:
+    with pytest.raises(CalibrationInvalidError, match="height 8 px"):
+        open_prototype(System.DD_CASSI, 8, 256)
+    with pytest.raises(SourceUnsupportedError, match="frame rate of 0 Hz"):
+        open_prototype(System.DD_CASSI, 96, 130, frame_rate_hz=0)
