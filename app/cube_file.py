@@ -1,0 +1,218 @@
+"""Files of cubes: what `livecassi reconstruct` writes and `livecassi evaluate` reads.
+
+Plain HDF5, no filters:
+    /cube (N, C, H, W)   float32, bands first, in chunks of about 1 MiB of whole rows of all bands
+    /wavelengths_nm (C,) float32, band centres
+    /frame_index (N,)    int64, the device's index of the frame behind each cube
+attributes: `format`, `livecassi_version`, `created` (ISO 8601, UTC), `engine`, `calibration_id`, `quantity`, and
+what the writer adds (`engine_options`, `input` ...).
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from livecassi.app.recording.errors import RecordingError
+from livecassi.app.recording.session_file import application_version
+from livecassi.engines import Cube, Quantity
+
+FORMAT = "livecassi-cubes"
+CHUNK_BYTES = 1 << 20
+TRUTH_NAMES = ("cube", "truth")
+_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, AttributeError, MemoryError, OverflowError)
+
+Attribute = str | float | int
+
+
+def write_cubes(path: Path, cubes: Iterable[Cube], attributes: Mapping[str, Attribute] | None = None) -> int:
+    """Write cubes of one size and wavelengths as they come; returns how many.
+
+    The file appears under its name only when it is whole: where `cubes` raises, or the run is cancelled, nothing is
+    left and a file of that name that was there stays. Raises `RecordingError` for no cubes, cubes that do not fit
+    together, or a disk that refuses.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        fault = "is a folder" if path.is_dir() else f"lies in a folder that is not there, {path.parent}"
+        raise RecordingError(f"{path} {fault}; expected the name of a file to write, choose one ending in .h5")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _disk_faults(path):
+            file = h5py.File(partial, "w")
+        try:
+            count = _write_all(file, cubes, path)
+            with _disk_faults(path):
+                file.attrs.update({"created": datetime.now(UTC).isoformat(), **(attributes or {})})
+        finally:
+            with _disk_faults(path):
+                file.close()
+        with _disk_faults(path):
+            with partial.open("rb+") as written:
+                os.fsync(written.fileno())
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _write_all(file: Any, cubes: Iterable[Cube], path: Path) -> int:
+    count = 0
+    first: Cube | None = None
+    for cube in cubes:
+        if first is None:
+            first = cube
+        elif cube.values.shape != first.values.shape or not np.array_equal(cube.wavelengths_nm, first.wavelengths_nm):
+            raise RecordingError(
+                f"cube {count} has shape {cube.values.shape}, the first {first.values.shape}, or other wavelengths; "
+                f"{path} holds cubes of one kind: write them to separate files"
+            )
+        with _disk_faults(path):
+            if count == 0:
+                _create(file, cube)
+            for name, value in (("cube", cube.values), ("frame_index", cube.frame_index)):
+                file[name].resize(count + 1, axis=0)
+                file[name][count] = value
+        count += 1
+    if count == 0:
+        raise RecordingError(f"there are no cubes to write to {path}; choose frames to reconstruct")
+    return count
+
+
+def _create(file: Any, cube: Cube) -> None:
+    if cube.values.ndim != 3 or cube.wavelengths_nm.shape != cube.values.shape[:1]:
+        raise RecordingError(
+            f"a cube has shape {cube.values.shape} and {cube.wavelengths_nm.shape} wavelengths, "
+            "expected (C, H, W) and (C,)"
+        )
+    bands, height, width = cube.values.shape
+    rows = min(height, max(1, CHUNK_BYTES // (4 * bands * width)))
+    shape = (bands, height, width)
+    file.create_dataset("cube", (0, *shape), np.float32, maxshape=(None, *shape), chunks=(1, bands, rows, width))
+    file.create_dataset("frame_index", (0,), np.int64, maxshape=(None,), chunks=(1024,))
+    file["wavelengths_nm"] = np.asarray(cube.wavelengths_nm, np.float32)
+    file.attrs["format"] = FORMAT
+    file.attrs["livecassi_version"] = application_version()
+    file.attrs["engine"] = cube.engine
+    file.attrs["calibration_id"] = cube.calibration_id
+    file.attrs["quantity"] = str(cube.quantity)
+
+
+@contextmanager
+def _disk_faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
+        raise RecordingError(
+            f"{path} cannot be written ({error}); choose a folder that can be written, with space"
+        ) from error
+
+
+class CubeFile:
+    """The cubes of a file, read one by one. A context manager.
+
+    Raises `RecordingError` where the file is missing, damaged, or not one of cubes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise RecordingError(f"there is no file {path}; make one with 'livecassi reconstruct'")
+        with _read_faults(path):
+            self._file = h5py.File(path, "r")
+        try:
+            with _read_faults(path):
+                self._cubes = self._file["cube"]
+                self.wavelengths_nm: NDArray[np.float32] = np.asarray(self._file["wavelengths_nm"], np.float32)
+                self.frame_indices: NDArray[np.int64] = np.asarray(self._file["frame_index"], np.int64)
+                self.attributes: dict[str, Attribute] = {
+                    name: value.item() if isinstance(value, np.generic) else value
+                    for name, value in self._file.attrs.items()
+                }
+                self.shape: tuple[int, ...] = tuple(self._cubes.shape)
+                expected = (len(self.frame_indices), len(self.wavelengths_nm))
+                if len(self.shape) != 4 or self.shape[:2] != expected:
+                    raise ValueError(f"/cube has shape {self.shape}, expected {expected} + (H, W)")
+        except RecordingError:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def cube(self, position: int) -> Cube:
+        """Cube `position`, counted from 0. Raises `IndexError`, or `RecordingError` where it cannot be read."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"cube {position} was asked for, {self.path} holds {len(self)}")
+        with _read_faults(self.path):
+            return Cube(
+                np.asarray(self._cubes[position], np.float32),
+                self.wavelengths_nm,
+                calibration_id=str(self.attributes.get("calibration_id", "")),
+                engine=str(self.attributes.get("engine", "")),
+                frame_index=int(self.frame_indices[position]),
+                quantity=Quantity(str(self.attributes.get("quantity", Quantity.RELATIVE))),
+            )
+
+    def __enter__(self) -> "CubeFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def read_cubes(path: Path) -> CubeFile:
+    """Open a file of cubes; nothing of `/cube` is read yet. Raises `RecordingError`."""
+    return CubeFile(path)
+
+
+def read_truth(path: Path) -> NDArray[np.float32]:
+    """True (or reconstructed) cubes `(N, C, H, W)` float32 out of an .npy or .h5 file; `(C, H, W)` becomes N = 1.
+
+    An .h5 file: the dataset `cube`, else `truth`, else the only one of three or four dimensions.
+    Raises `RecordingError`: missing, another kind of file, damaged, not floating-point, not finite, other dimensions.
+    """
+    if not path.is_file():
+        raise RecordingError(f"there is no file {path}; expected cubes (C, H, W) or (N, C, H, W) as .npy or .h5")
+    suffix = path.suffix.lower()
+    if suffix not in (".npy", ".h5", ".hdf5"):
+        raise RecordingError(f"{path} ends in '{suffix}', expected .npy or .h5; convert the file")
+    with _read_faults(path):
+        found = np.load(path, allow_pickle=False) if suffix == ".npy" else _read_h5(path)
+    if not isinstance(found, np.ndarray) or found.dtype.kind != "f":
+        kind = found.dtype if isinstance(found, np.ndarray) else "an archive"
+        raise RecordingError(f"{path} holds {kind}, expected floating-point values with 1 as full scale; convert it")
+    if found.ndim not in (3, 4) or found.size == 0:
+        raise RecordingError(f"{path} holds an array of shape {found.shape}, expected (C, H, W) or (N, C, H, W)")
+    cubes = np.asarray(found, np.float32).reshape((-1, *found.shape[-3:]))
+    if not np.isfinite(cubes).all():
+        raise RecordingError(f"{path} holds NaN or infinite values, expected finite numbers; repair the file")
+    return cubes
+
+
+def _read_h5(path: Path) -> Any:
+    with h5py.File(path, "r") as file:
+        named = next((name for name in TRUTH_NAMES if isinstance(file.get(name), h5py.Dataset)), None)
+        stacks = [name for name, item in file.items() if isinstance(item, h5py.Dataset) and item.ndim in (3, 4)]
+        if named is None and len(stacks) != 1:
+            raise RecordingError(
+                f"{path} has the datasets {', '.join(file) or 'none'}; expected one called 'cube' or 'truth', "
+                "or a single one of three or four dimensions"
+            )
+        return np.asarray(file[named or stacks[0]])
+
+
+@contextmanager
+def _read_faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RecordingError(
+            f"{path} cannot be read: it is truncated, damaged or not a file of cubes ({reason}); make or copy it again"
+        ) from error
