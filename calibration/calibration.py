@@ -158,7 +158,7 @@ class Calibration:
             refuse(f"dispersion_px reaches {self.dispersion_px.min():g}, expected shifts >= 0")
         if self.response.min() < 0 or self.response.max() <= 0:
             refuse("response must be >= 0 with at least one band above 0")
-        if self.mask.ndim != 2:
+        if self.mask.ndim != 2 or self.mask.size == 0:
             refuse(f"mask has shape {self.mask.shape}, expected two dimensions (rows, columns)")
         if self.mask.min() < -0.01 or self.mask.max() > 1.01 or self.mask.max() <= 0:
             refuse(f"mask values span {self.mask.min():g}..{self.mask.max():g}, expected grey values in 0..1")

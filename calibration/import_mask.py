@@ -9,6 +9,7 @@ from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.drivers.array_files import read_array
 
 MASK_KEYS = ("mask", "binary_mask")
+MOST_BANDS = 1000
 SPARE_COLUMNS = 8  # a dual-disperser mask may be so much wider than a square scene needs
 
 # Band centres of the snapshot benchmark of the CASSI literature (TSA-Net): a prism's curve.
@@ -37,9 +38,9 @@ def parse_wavelengths(text: str) -> Array32:
         if len(numbers) != 3 or numbers[1] < numbers[0]:
             raise CalibrationInvalidError(f"wavelengths '{text}' are no ascending range; {wanted}")
         start, stop, step = numbers
+        if (stop - start) / step > MOST_BANDS - 1:
+            raise CalibrationInvalidError(f"wavelengths '{text}' are more than {MOST_BANDS} bands; {wanted}")
         count = int(np.floor((stop - start) / step + 1e-6)) + 1
-        if count > 1000:
-            raise CalibrationInvalidError(f"wavelengths '{text}' are {count} bands, expected at most 1000; {wanted}")
         return (start + step * np.arange(count)).astype(np.float32)
     if np.any(np.diff(numbers) <= 0):
         raise CalibrationInvalidError(f"wavelengths '{text}' do not ascend; {wanted}")

@@ -1,0 +1,164 @@
+"""The calibration file: round trip, what a person finds in it, and every way in which it can be wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from livecassi.calibration import (
+    Calibration,
+    CalibrationError,
+    CalibrationHeader,
+    CalibrationInvalidError,
+    SubSteps,
+    System,
+)
+from livecassi.calibration.store import load_calibration, read_calibration, save_calibration, write_calibration
+
+
+def made(**changes: Any) -> Calibration:
+    rng = np.random.default_rng(6)
+    header = CalibrationHeader(
+        system=System.DD_CASSI,
+        sub_steps=SubSteps.TWO_HALVES,
+        name="Prüfstand 2",
+        created="2026-11-20T10:00:00+00:00",
+        camera_serial="A17",
+        exposure_us=1500.0,
+        bit_depth=12,
+        roi=(4, 8, 7, 12),
+        quality={"rms_px": 0.08},
+    )
+    content: dict[str, Any] = {
+        "header": header,
+        "wavelengths_nm": np.array([450, 480.5, 520], np.float32),
+        "mask": rng.random((7, 17), dtype=np.float32),
+        "dispersion_px": np.array([0, 1.7, 4.6], np.float32),
+        "response": np.array([0.5, 1, 0.9], np.float32),
+        "dark": rng.random((7, 12), dtype=np.float32),
+        "covariance": np.eye(3, dtype=np.float32),
+    }
+    return Calibration(**(content | changes))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    original = made()
+    save_calibration(original, tmp_path / "cal.h5")
+    loaded = load_calibration(tmp_path / "cal.h5")
+    assert loaded.header == original.header
+    assert loaded.id == original.id
+    assert loaded.arrays().keys() == original.arrays().keys()
+    for name, array in original.arrays().items():
+        np.testing.assert_array_equal(loaded.arrays()[name], array)
+    assert [p.name for p in tmp_path.iterdir()] == ["cal.h5"]
+
+
+def test_a_person_can_read_it(tmp_path: Path) -> None:
+    save_calibration(made(), tmp_path / "cal.h5")
+    with h5py.File(tmp_path / "cal.h5") as file:
+        assert (file.attrs["system"], file.attrs["sub_steps"]) == ("dd-cassi", "two-halves")
+        assert (file.attrs["name"], file.attrs["schema_version"]) == ("Prüfstand 2", 1)
+        assert file.attrs["id"] == made().id
+        assert "row first" in file.attrs["conventions"]
+        assert json.loads(file.attrs["header"])["camera_serial"] == "A17"
+        assert {name: item.shape for name, item in file.items()} == {
+            "wavelengths_nm": (3,), "mask": (7, 17), "dispersion_px": (3,),
+            "response": (3,), "dark": (7, 12), "covariance": (3, 3),
+        }  # fmt: skip
+
+
+def test_embedded_in_a_group_of_another_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "segment.h5", "w") as file:
+        write_calibration(made(), file.create_group("calibration"))
+    with h5py.File(tmp_path / "segment.h5") as file:
+        assert read_calibration(file["calibration"], "segment.h5").id == made().id
+
+
+def test_saving_again_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "cal.h5"
+    save_calibration(made(), path)
+    newer = made(dark=None, covariance=None)
+    save_calibration(newer, path)
+    assert load_calibration(path).id == newer.id
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=r"cannot be written to .*nowhere.*choose a folder"):
+        save_calibration(made(), tmp_path / "nowhere" / "cal.h5")
+    (tmp_path / "cal.h5").mkdir()
+    with pytest.raises(CalibrationError, match="cannot be written"):
+        save_calibration(made(), tmp_path / "cal.h5")
+    assert [p.name for p in tmp_path.iterdir()] == ["cal.h5"]
+
+
+def edit_header(file: h5py.File, **changes: object) -> None:
+    file.attrs["header"] = json.dumps(json.loads(file.attrs["header"]) | changes)
+
+
+def change_mask(file: h5py.File) -> None:
+    file["mask"][2, 3] += 0.125
+
+
+def replace_mask(file: h5py.File, array: object) -> None:
+    del file["mask"]
+    file["mask"] = array
+
+
+EDITS: dict[str, tuple[Callable[[h5py.File], object], str]] = {
+    "a changed number": (change_mask, "was changed after it was written"),
+    "a changed header": (lambda f: edit_header(f, exposure_us=9.0), "was changed after it was written"),
+    "a removed dark": (lambda f: f.__delitem__("dark"), "was changed after it was written"),
+    "another id": (lambda f: f.attrs.__setitem__("id", "0" * 64), "the file says 000000000000"),
+    "a missing mask": (lambda f: f.__delitem__("mask"), r"lacks mask; calibrate"),
+    "a missing header": (lambda f: f.attrs.__delitem__("header"), "lacks header"),
+    "no format": (lambda f: f.attrs.__delitem__("format"), r"is not a calibration \(format None, expected"),
+    "another version": (
+        lambda f: f.attrs.__setitem__("schema_version", 2),
+        r"has schema version 2, this livecassi reads 1",
+    ),
+    "an unknown field": (lambda f: edit_header(f, colour="red"), r"header .* is not valid \(colour: Extra inputs"),
+    "an unknown system": (lambda f: edit_header(f, system="x-cassi"), r"is not valid \(system:"),
+    "broken JSON": (lambda f: f.attrs.__setitem__("header", "{"), r"is not valid \(JSON: Invalid JSON"),
+    "numbers for a header": (lambda f: f.attrs.__setitem__("header", 3), r"header .* is not valid"),
+    "another type": (lambda f: replace_mask(f, np.ones((7, 17))), r"holds mask \(float64\), expected float32"),
+    "text": (lambda f: replace_mask(f, "dots"), r"holds mask \(\|S4\), expected float32"),
+    "a group": (lambda f: (f.__delitem__("mask"), f.create_group("mask")), "cannot be read"),
+    "NaN": (lambda f: replace_mask(f, np.full((7, 17), np.nan, np.float32)), "array 'mask' holds NaN"),
+    "another shape": (lambda f: replace_mask(f, np.ones((7, 4), np.float32)), "too narrow for shifts"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_file_that_was_edited_is_refused(tmp_path: Path, edit: str) -> None:
+    change, message = EDITS[edit]
+    path = tmp_path / "cal.h5"
+    save_calibration(made(), path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(CalibrationInvalidError, match=message):
+        load_calibration(path)
+
+
+def test_missing_and_foreign_files(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationInvalidError, match=r"there is no calibration file .*cal\.h5"):
+        load_calibration(tmp_path / "cal.h5")
+    (tmp_path / "cal.h5").write_text("wavelengths: 450")
+    with pytest.raises(CalibrationInvalidError, match="truncated, damaged or not an HDF5 file"):
+        load_calibration(tmp_path / "cal.h5")
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 0.999))
+def test_truncated_files_are_refused(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "cal.h5"
+    save_calibration(made(), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(CalibrationInvalidError, match="cannot be read"):
+        load_calibration(path)
