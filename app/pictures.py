@@ -1,0 +1,96 @@
+"""Pictures: what of a result is put on the screen."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livecassi.app.colour import ColourRenderer
+from livecassi.app.levels import AutoLevels, Levels, robust_levels, thinned
+from livecassi.app.session import Result
+from livecassi.calibration import Calibration
+from livecassi.drivers import Frame
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+
+
+class View(StrEnum):
+    """The three ways to look at a result."""
+
+    COLOUR = "colour"
+    BAND = "band"
+    RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`pixels (H, W)` to be shown between `levels`, or `(H, W, 3)` uint8 that is shown as it is.
+
+    `levels` of a colour picture are 0 and its white level. `is_scene`: the pixels are those of the scene, so that
+    a place in the picture has a spectrum.
+    """
+
+    pixels: Pixels
+    levels: Levels
+    is_scene: bool
+
+
+class PictureMaker:
+    """Makes the pictures of one calibration. Used from the window's thread only."""
+
+    def __init__(self, calibration: Calibration, auto: AutoLevels | None = None) -> None:
+        self.calibration = calibration
+        self._renderer = ColourRenderer(calibration.wavelengths_nm)
+        self._auto = auto or AutoLevels()
+        self.fixed: dict[View, Levels] = {}  # views whose levels an operator has set
+
+    @property
+    def colour_label(self) -> str:
+        """What the colour view may be called."""
+        return self._renderer.label
+
+    def make(self, result: Result, view: View, band: int) -> Picture:
+        """The picture of `result`; without a cube it is the raw frame, whatever view is asked for."""
+        cube = result.cube
+        if cube is None or view is View.RAW:
+            pixels = result.frame.pixels
+            scene = cube is not None and pixels.shape == cube.values.shape[1:]
+            return Picture(pixels, self._raw_levels(result.frame), scene)
+        if view is View.BAND:
+            picture = cube.values[band]
+            return Picture(picture, self._levels(View.BAND, band, picture), True)
+        levels = self.fixed.get(View.COLOUR) or self._auto.follow(View.COLOUR, lambda: self._white(cube.values))
+        return Picture(self._renderer.render(cube.values, levels.high), levels, True)
+
+    def _levels(self, view: View, band: int, picture: Pixels) -> Levels:
+        return self.fixed.get(view) or self._auto.follow((view, band), lambda: robust_levels(picture))
+
+    def _raw_levels(self, frame: Frame) -> Levels:
+        return self.fixed.get(View.RAW) or self._auto.follow(View.RAW, lambda: robust_levels(frame.pixels))
+
+    def _white(self, values: NDArray[np.float32]) -> Levels:
+        brightest = self._renderer.linear(np.asarray(thinned(values), np.float32)).max(axis=0)
+        return Levels(0.0, max(robust_levels(brightest).high, 1e-6))
+
+
+def saturated_pixels(frame: Frame, calibration: Calibration, view: View, band: int) -> NDArray[np.uint8] | None:
+    """1 where the light of a picture's pixel met a saturated raw pixel, in the grid of the view; None where none did.
+
+    The raw frame and dual-disperser scenes share one grid. Light of a single-disperser scene lands displaced: a
+    band is marked through its own shift, a colour through the shifts of all bands.
+    """
+    if not frame.bit_depth:
+        return None
+    raw = (frame.pixels >= frame.full_scale).view(np.uint8)
+    if not raw.any():
+        return None
+    width = calibration.cube_shape[2]
+    if view is View.RAW or not calibration.system.single_disperser:
+        return raw
+    shifts = np.rint(calibration.dispersion_px).astype(int)
+    chosen = [int(shifts[band])] if view is View.BAND else sorted({int(s) for s in shifts})
+    marked = np.zeros((raw.shape[0], width), np.uint8)
+    for shift in chosen:
+        np.maximum(marked, raw[:, shift : shift + width], out=marked)
+    return marked

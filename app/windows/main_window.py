@@ -1,0 +1,389 @@
+"""The main window: wires screen and panels to a session, pulls the newest result, and closes without hanging."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QSplitter, QVBoxLayout, QWidget
+
+from livecassi.app.log_lines import LogLines
+from livecassi.app.opening import SourceKind, SourceRequest
+from livecassi.app.pictures import View
+from livecassi.app.rate import RateMeter
+from livecassi.app.report import report_text
+from livecassi.app.session import Session, SessionState, SessionStats
+from livecassi.app.windows.background import Background
+from livecassi.app.windows.engine_panel import EnginePanel
+from livecassi.app.windows.error_dialog import ErrorDialog, Remedy
+from livecassi.app.windows.log_dock import LogDock
+from livecassi.app.windows.menus import MenuActs, build_menus
+from livecassi.app.windows.recording_control import RecordingControl
+from livecassi.app.windows.recording_panel import RecordingPanel
+from livecassi.app.windows.screen import Screen
+from livecassi.app.windows.source_dialogs import BenchDialog, ask_calibration, ask_measurement, ask_recording
+from livecassi.app.windows.source_panel import SourcePanel
+from livecassi.app.windows.status import StatusReadings
+from livecassi.calibration.store import load_calibration
+from livecassi.drivers import LivecassiError, SourceError, SourceSettings
+from livecassi.engines import EngineError, EngineSpec, build_engine
+
+log = logging.getLogger(__name__)
+
+TICK_MS = 33
+SLOW_TICKS = 6  # counters and errors are looked at five times a second
+CLOSING_PATIENCE_S = 90.0  # longer than a session ever takes to stop; then its threads are left behind
+REPORT_LINES = 60
+HINT_S = 4.0
+
+
+class MainWindow(QMainWindow):
+    """Shows one session at a time; `open_session` makes another one for File > Open.
+
+    The session is started here and closed with the window. `settings` keeps the layout; without it nothing is kept.
+    `cubes_shown` and `errors_told` count what the operator has seen. `closed` comes when everything has stopped.
+    """
+
+    closed = Signal()
+
+    def __init__(
+        self,
+        session: Session,
+        engine_specs: Mapping[str, EngineSpec],
+        *,
+        engine_name: str,
+        recordings_folder: Path,
+        open_session: Callable[[SourceRequest], Session] | None = None,
+        engine_options: Mapping[str, str] | None = None,
+        request: SourceRequest | None = None,
+        settings: QSettings | None = None,
+    ) -> None:
+        super().__init__()
+        self._specs, self._engine_name = engine_specs, engine_name
+        self._engine_options = {engine_name: dict(engine_options or {})}
+        self._open_session, self._request, self._settings = open_session, request, settings
+        self._session = session
+        self.cubes_shown = self.pictures_shown = self.errors_told = 0
+        self._display_rate = RateMeter()
+        self._ticks = 0
+        self._hint_text, self._hint_until = "", 0.0
+        self._busy = ""  # what is being done beside the window
+        self._closing = self._closed = False
+        self.log_lines = LogLines()
+        self.log_lines.attach()
+        self.display = Screen(session.calibration)
+        self.source, self.engines = SourcePanel(), EnginePanel()
+        self.recording = RecordingPanel(recordings_folder)
+        self.record_control = RecordingControl(session, self.recording, self._tell_note, self)
+        self.status = StatusReadings(self.statusBar())
+        self.log_dock = LogDock(self.log_lines)
+        self.errors = ErrorDialog(self._report, self)
+        self._lay_out()
+        self._connect()
+        self._restore_layout()
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._tick)
+        self._adopt(session)
+        self._timer.start(TICK_MS)
+
+    def _lay_out(self) -> None:
+        panels = QWidget()
+        column = QVBoxLayout(panels)
+        column.setContentsMargins(10, 10, 2, 10)
+        column.setSpacing(10)
+        for panel in (self.source, self.engines, self.recording):
+            column.addWidget(panel)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(panels)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setMinimumWidth(250)
+        self._body = QSplitter(Qt.Orientation.Horizontal)
+        self._body.setHandleWidth(4)
+        self._body.setChildrenCollapsible(False)
+        self._body.addWidget(scroll)
+        self._body.addWidget(self.display)
+        self._body.setStretchFactor(1, 1)
+        self._body.setSizes([264, 1100])
+        self.setCentralWidget(self._body)
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.log_dock)
+        self.log_dock.hide()
+        self.resize(1380, 860)
+
+    def _connect(self) -> None:
+        self.source.play_pressed.connect(self.toggle_play)
+        self.source.settings_entered.connect(self._configure)
+        self.engines.engine_chosen.connect(self.choose_engine)
+        self.display.told.connect(self._hint)
+        acts = MenuActs(
+            open_recording=lambda: self._open(ask_recording(self, self.recording.destination)),
+            open_measurement=lambda: self._open(ask_measurement(self, Path.home())),
+            open_bench=self._ask_bench,
+            open_calibration=self._ask_calibration,
+            restart=self.restart,
+            close=self.close,
+            choose_view=lambda text: self.display.choose_view(View(text)),
+            step_band=self.display.step_band,
+            toggle_overlay=self.display.bar.overlay.toggle,
+            clear_pins=self.display.clear_pins,
+            fit=self.display.image.fit,
+            toggle_play=self.toggle_play,
+            toggle_record=self.record_control.toggle,
+            about=self._about,
+        )
+        actions = build_menus(self, acts, self.log_dock.toggleViewAction())
+        for text in ("Open recording", "Open measurement", "Simulated bench"):
+            actions[text].setEnabled(self._open_session is not None)
+        known = self._open_session is not None and self._request is not None
+        actions["Open calibration for this source"].setEnabled(known)
+        self._actions = actions
+
+    # ---- the session ---------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> Session:
+        """The session on the screen."""
+        return self._session
+
+    def _adopt(self, session: Session) -> None:
+        self._session = self.record_control.session = session
+        info = session.source.info
+        self.setWindowTitle(f"{info.title} — livecassi")
+        self.display.set_calibration(session.calibration)
+        self.source.show_source(info)
+        self.source.show_settings(session.stats().settings)
+        self.engines.show_engines(self._specs, session.calibration, self._engine_name)
+        self.choose_engine(self._engine_name)
+        session.start()
+        self._slow_tick()
+
+    def choose_engine(self, name: str) -> None:
+        """Build another engine; the present one goes on until it is ready."""
+        self._engine_name = name
+        specs, calibration, options = self._specs, self._session.calibration, self._engine_options.get(name, {})
+        self._session.use_engine(name, lambda: build_engine(specs, name, calibration, options))
+        self.engines.choose(name)
+
+    def toggle_play(self) -> None:
+        """Pause or go on; start again what ended or failed."""
+        state = self._session.stats().state
+        if state is SessionState.RUNNING:
+            self._session.pause()
+        elif state is SessionState.PAUSED:
+            self._session.resume()
+        else:
+            self.restart()
+        self._slow_tick()
+
+    def restart(self) -> None:
+        """Start the source again from the beginning; a camera is opened anew where that is possible."""
+        if self._request is not None and self._request.kind is SourceKind.CAMERA and self._open_session is not None:
+            self._open(self._request)
+            return
+        session, name = self._session, self._engine_name
+
+        def start_again() -> None:
+            session.stop()
+            session.start()
+
+        self._beside(f"Restarting {session.source.info.title}…", start_again, lambda _: self.choose_engine(name))
+
+    def _open(self, request: SourceRequest | None) -> None:
+        if request is None or self._open_session is None:
+            return
+        open_session, old = self._open_session, self._session
+
+        def swap() -> Session:
+            if request.kind is SourceKind.CAMERA:  # one camera cannot be opened twice
+                if request.calibration is not None:
+                    load_calibration(request.calibration)  # a bad file must not cost the running session
+                old.close()
+                return open_session(request)
+            new = open_session(request)
+            old.close()
+            return new
+
+        def swapped(new: Session | None) -> None:
+            if new is not None:
+                self._request = request
+                self._actions["Open calibration for this source"].setEnabled(True)
+                self._adopt(new)
+
+        self._beside("Opening…", swap, swapped)
+
+    def _beside(self, what: str, act: Callable[[], Session | None], then: Callable[[Session | None], None]) -> None:
+        """Do something slow without freezing the picture; one such thing at a time."""
+        if self._busy or self._closing:
+            return
+        self._busy = what
+
+        def done(session: Session | None, error: Exception | None) -> None:
+            self._busy = ""
+            if self._closing:
+                if session is not None:
+                    session.close()
+            elif error is not None:
+                self._tell(error, Remedy("Try again", lambda: self._beside(what, act, then)))
+            else:
+                then(session)
+
+        Background(act, done, name="opening", parent=self)
+
+    def _configure(self, settings: SourceSettings) -> None:
+        try:
+            applied = self._session.configure(settings)
+        except LivecassiError as error:
+            self._tell(error)
+            self.source.show_settings(self._session.stats().settings)
+        else:
+            self.source.show_settings(applied, settings)
+
+    # ---- the timer -----------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        result = self._session.take_result()
+        if result is not None:
+            self.display.show_result(result)
+            self._display_rate.tick(time.monotonic_ns())
+            self.pictures_shown += 1
+            self.cubes_shown += result.cube is not None
+        self._ticks += 1
+        if self._ticks % SLOW_TICKS == 0:
+            self._slow_tick()
+
+    def _slow_tick(self) -> None:
+        stats = self._session.stats()
+        error = self._session.take_error()
+        if error is not None and not self._busy:
+            self._tell(error, self._remedy(error), self.record_control.note_of_loss() if _lost(stats) else "")
+        self.status.show_stats(stats, self._display_rate.hz(time.monotonic_ns()), self.record_control.recording)
+        self.source.show_state(stats.state)
+        self.engines.show_progress(stats.engine, stats.building)
+        self.record_control.watch(stats)
+        self.display.image.show_notice(self._notice(stats))
+        self.log_dock.refresh()
+
+    def _hint(self, text: str) -> None:
+        self._hint_text, self._hint_until = text, time.monotonic() + HINT_S
+        self.display.image.show_notice(text)
+
+    def _notice(self, stats: SessionStats) -> str:
+        result = self.display.result
+        if self._busy or self._closing:
+            return self._busy or "Closing: the recording is being finished…"
+        if stats.state is SessionState.FAILED:
+            return "No frames: the source failed. Press Space to start it again"
+        if stats.state is SessionState.ENDED:
+            return f"The file has ended after {stats.frames} frames. Press Space to play it again"
+        if time.monotonic() < self._hint_until:
+            return self._hint_text
+        if result is None:
+            return "Waiting for the first frame…"
+        if result.cube is None and stats.building:
+            return f"Preparing {stats.building}… meanwhile this is the raw coded frame"
+        if result.cube is None and not stats.engine:
+            return "No engine is running: this is the raw coded frame"
+        return ""
+
+    # ---- trouble -------------------------------------------------------------------------------------------------
+
+    def _remedy(self, error: Exception) -> Remedy | None:
+        if isinstance(error, SourceError) and self._session.stats().state is SessionState.FAILED:
+            return Remedy("Reconnect", self.restart)
+        if isinstance(error, EngineError) or self._session.stats().engine == "":
+            return Remedy("Start the engine again", lambda: self.choose_engine(self._engine_name))
+        return None
+
+    def _tell_note(self, error: Exception, note: str) -> None:
+        self._tell(error, None, note)
+
+    def _tell(self, error: Exception, remedy: Remedy | None = None, note: str = "") -> None:
+        self.errors_told += 1
+        log.error("%s: %s", type(error).__name__, error)
+        self.errors.tell(error, remedy, note)
+
+    def _report(self, error: Exception) -> str:
+        return report_text(error, self._session.stats(), self._session.source.info, self.log_lines.last(REPORT_LINES))
+
+    # ---- dialogs -------------------------------------------------------------------------------------------------
+
+    def _ask_bench(self) -> None:
+        dialog = BenchDialog(self)
+        if dialog.exec():
+            self._open(dialog.request())
+        dialog.deleteLater()
+
+    def _ask_calibration(self) -> None:
+        if self._request is not None:
+            self._open(ask_calibration(self, self._request))
+
+    def _about(self) -> None:
+        QMessageBox.about(
+            self,
+            "About livecassi",
+            f"<h3>livecassi {version('livecassi')}</h3><p>Live hyperspectral video from coded-aperture snapshot "
+            "spectral imagers.</p>",
+        )
+
+    # ---- closing and layout --------------------------------------------------------------------------------------
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Finish the recording and stop everything beside the window, then close."""
+        if self._closed:
+            super().closeEvent(event)
+            return
+        event.ignore()
+        if self._closing:
+            return
+        self._closing = True
+        self._timer.stop()
+        self._save_layout()
+        self.errors.forget_all()
+        self.display.image.show_notice(self._notice(self._session.stats()))
+        if self.record_control.recording:
+            log.info("the window closes: finishing the recording in %s", self.record_control.last_folder)
+        Background(self._session.close, self._on_stopped, name="closing", parent=self, patience_s=CLOSING_PATIENCE_S)
+
+    def _on_stopped(self, _: None, error: Exception | None) -> None:
+        if error is not None:
+            log.error("closing: %s", error)
+        self.log_lines.detach()
+        self._closed = True
+        self.close()
+        self.closed.emit()
+
+    def _save_layout(self) -> None:
+        if self._settings is None:
+            return
+        self._settings.setValue("window/geometry", self.saveGeometry())
+        self._settings.setValue("window/state", self.saveState())
+        self._settings.setValue("window/body", self._body.saveState())
+        self._settings.setValue("window/screen", self.display.saveState())
+        self._settings.setValue("view/pin_window", self.display.pins.window_size)
+        self._settings.sync()
+
+    def _restore_layout(self) -> None:
+        if self._settings is None:
+            return
+        for key, restore in (
+            ("window/geometry", self.restoreGeometry),
+            ("window/state", self.restoreState),
+            ("window/body", self._body.restoreState),
+            ("window/screen", self.display.restoreState),
+        ):
+            saved = self._settings.value(key)
+            if saved is not None:
+                restore(saved)
+        size = self._settings.value("view/pin_window")
+        if size is not None:
+            self.display.pins.choose_window(int(str(size)))
+
+
+def _lost(stats: SessionStats) -> bool:
+    return stats.state is SessionState.FAILED

@@ -1,0 +1,232 @@
+"""The middle of the window: picture, band slider, spectra and pins, all of one result."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+
+from livecassi.app.levels import Levels
+from livecassi.app.picks import MOST_PICKS, Picks, mean_spectrum
+from livecassi.app.pictures import Picture, PictureMaker, View, saturated_pixels
+from livecassi.app.session import Result
+from livecassi.app.windows.band_bar import BandBar
+from livecassi.app.windows.image_view import ImageView
+from livecassi.app.windows.pin_panel import PinPanel
+from livecassi.app.windows.spectrum_plot import SpectrumPlot
+from livecassi.app.windows.theme import as_panel, dim_label
+from livecassi.app.windows.view_bar import ViewBar
+from livecassi.calibration import Calibration
+
+
+class Screen(QSplitter):
+    """Shows the newest result in the chosen view. What an operator changes is shown at once, also while paused."""
+
+    told = Signal(str)
+
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.bar, self.image, self.pins = ViewBar(), ImageView(), PinPanel()
+        self.bands, self.plot = BandBar(calibration.wavelengths_nm), SpectrumPlot(calibration.wavelengths_nm)
+        self.picks = Picks()
+        self.view = View.COLOUR
+        self.picture: Picture | None = None
+        self._readout = dim_label()
+        self._result: Result | None = None
+        self._hover: tuple[int, int] | None = None
+        self._overlay = True
+        self._lay_out()
+        self._connect()
+        self.set_calibration(calibration)
+
+    def _lay_out(self) -> None:
+        middle, right = QWidget(), QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(6, 10, 6, 8)
+        column.setSpacing(8)
+        column.addWidget(self.bar)
+        column.addWidget(self.image, 1)
+        column.addWidget(self._readout)
+        column.addWidget(self.bands)
+        as_panel(right)
+        side = QVBoxLayout(right)
+        side.setContentsMargins(0, 8, 0, 0)
+        side.setSpacing(0)
+        side.addWidget(self.plot, 3)
+        side.addWidget(self.pins, 2)
+        holder = QWidget()
+        around = QVBoxLayout(holder)
+        around.setContentsMargins(0, 10, 10, 10)
+        around.addWidget(right)
+        self.addWidget(middle)
+        self.addWidget(holder)
+        self.setStretchFactor(0, 1)
+        self.setChildrenCollapsible(False)
+        self.setHandleWidth(8)
+        self.setSizes([760, 400])
+
+    def _connect(self) -> None:
+        self.bar.view_chosen.connect(lambda text: self.choose_view(View(text)))
+        self.bar.auto_levels.connect(self._use_auto_levels)
+        self.bar.fixed_levels.connect(self._fix_levels)
+        self.bar.overlay_toggled.connect(self._show_overlay)
+        self.bands.band_chosen.connect(self._on_band)
+        self.plot.band_chosen.connect(self.bands.choose)
+        self.image.clicked.connect(self.add_pin)
+        self.image.hovered.connect(self._on_hover)
+        self.image.left.connect(self._on_left)
+        self.image.pin_moved.connect(self._move_pin)
+        self.image.pin_removed.connect(self.remove_pin)
+        self.pins.removed.connect(self.remove_pin)
+        self.pins.cleared.connect(self.clear_pins)
+        self.pins.window_chosen.connect(lambda _size: self.refresh())
+
+    # ---- what is shown -------------------------------------------------------------------------------------------
+
+    def set_calibration(self, calibration: Calibration) -> None:
+        """Another source: nothing of the old one stays but the pins that lie in the new scene."""
+        self._maker = PictureMaker(calibration)
+        self._result = self.picture = None
+        self._hover = None
+        self._wavelengths_nm = calibration.wavelengths_nm
+        self.bands.blockSignals(True)
+        self.bands.set_wavelengths(calibration.wavelengths_nm)
+        self.bands.blockSignals(False)
+        self.plot.set_wavelengths(calibration.wavelengths_nm)
+        self.plot.show_band(self.bands.band)
+        self.picks.keep_inside(*calibration.cube_shape[1:])
+        self.image.show_saturation(None)
+        self._update_pins()
+
+    @property
+    def result(self) -> Result | None:
+        """What is on the screen."""
+        return self._result
+
+    def show_result(self, result: Result) -> None:
+        """Put a result on the screen; called by the window's timer."""
+        self._result = result
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the result on the screen again, as it is to be seen now."""
+        result = self._result
+        if result is None:
+            return
+        shown = View.RAW if result.cube is None else self.view
+        was_scene = self.picture is not None and self.picture.is_scene
+        self.picture = self._maker.make(result, self.view, self.bands.band)
+        self.image.show_picture(self.picture)
+        marked = saturated_pixels(result.frame, self._maker.calibration, shown, self.bands.band)
+        self.image.show_saturation(marked if self._overlay else None)
+        self.bar.show_view(shown, self._maker.colour_label if shown is View.COLOUR else "")
+        self.bar.show_levels(shown, self.picture.levels, shown in self._maker.fixed)
+        self.bar.show_saturation(result.frame.saturated_fraction())
+        if self.picture.is_scene != was_scene:
+            self.image.show_pins(self.picks, self.picture.is_scene)
+        self._show_spectra(result)
+
+    def _show_spectra(self, result: Result) -> None:
+        self._readout.setText(self._readout_text(result))
+        if result.cube is None or self.picture is None:
+            self.plot.show_spectra({}, None)
+            return
+        values, size = result.cube.values, self.pins.window_size
+        spectra = {pick.number: mean_spectrum(values, pick.row, pick.column, size) for pick in self.picks}
+        hover = None
+        if self._hover is not None and self.picture.is_scene:
+            hover = mean_spectrum(values, *self._hover)
+        self.plot.show_spectra(spectra, hover)
+        self.pins.show_values({number: float(spectrum[self.bands.band]) for number, spectrum in spectra.items()})
+
+    def _readout_text(self, result: Result) -> str:
+        if self._hover is None or self.picture is None:
+            return "Point at the picture to read a pixel, click to pin it"
+        row, column = self._hover
+        parts = [f"row {row}, column {column}"]
+        if result.cube is not None and self.picture.is_scene:
+            parts.append(f"{result.cube.values[self.bands.band, row, column]:.4f} at {self.bands.text}")
+        if self._is_raw_grid(result):
+            raw: NDArray[np.generic] = result.frame.pixels
+            parts.append(f"raw {raw[row, column]:g}" + (" DN" if result.frame.bit_depth else ""))
+        return "   ·   ".join(parts)
+
+    def _is_raw_grid(self, result: Result) -> bool:
+        return self.picture is not None and self.picture.pixels.shape[:2] == result.frame.shape
+
+    # ---- what an operator chooses --------------------------------------------------------------------------------
+
+    def choose_view(self, view: View) -> None:
+        """Look at colour, a band, or the raw frame."""
+        self.view = view
+        self._hover = None
+        self.bar.show_view(view, "")
+        self.refresh()
+
+    def step_band(self, steps: int) -> None:
+        """Go to a neighbouring band."""
+        self.bands.choose(self.bands.band + steps)
+
+    def _on_band(self, band: int) -> None:
+        self.plot.show_band(band)
+        if self.view is View.BAND:
+            self.refresh()
+        else:
+            self.choose_view(View.BAND)
+
+    def _use_auto_levels(self) -> None:
+        self._maker.fixed.pop(self._shown_view(), None)
+        self.refresh()
+
+    def _fix_levels(self, low: float, high: float) -> None:
+        self._maker.fixed[self._shown_view()] = Levels(low, high)
+        self.refresh()
+
+    def _shown_view(self) -> View:
+        return View.RAW if self._result is not None and self._result.cube is None else self.view
+
+    def _show_overlay(self, wanted: bool) -> None:
+        self._overlay = wanted
+        self.refresh()
+
+    # ---- pins ----------------------------------------------------------------------------------------------------
+
+    def add_pin(self, row: int, column: int) -> None:
+        """Pin a pixel of the scene."""
+        if self.picture is None or not self.picture.is_scene:
+            self.told.emit("Pins belong to the scene: look at colour or a band to set one")
+        elif self.picks.add(row, column) is None:
+            self.told.emit(f"All {MOST_PICKS} pins are set: remove one first")
+        self._update_pins()
+
+    def _move_pin(self, number: int, row: int, column: int) -> None:
+        self.picks.move(number, row, column)
+        self.pins.show_picks(self.picks)
+        self.refresh()
+
+    def remove_pin(self, number: int) -> None:
+        """Remove one pin."""
+        self.picks.remove(number)
+        self._update_pins()
+
+    def clear_pins(self) -> None:
+        """Remove all pins."""
+        self.picks.clear()
+        self._update_pins()
+
+    def _update_pins(self) -> None:
+        self.image.show_pins(self.picks, self.picture is not None and self.picture.is_scene)
+        self.pins.show_picks(self.picks)
+        self.refresh()
+
+    # ---- the pointer ---------------------------------------------------------------------------------------------
+
+    def _on_hover(self, row: int, column: int) -> None:
+        self._hover = (row, column)
+        if self._result is not None:
+            self._show_spectra(self._result)
+
+    def _on_left(self) -> None:
+        if self._hover is not None:
+            self._hover = None
+            if self._result is not None:
+                self._show_spectra(self._result)

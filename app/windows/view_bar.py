@@ -1,0 +1,134 @@
+"""How the picture is looked at: colour, band or raw frame; levels; saturation."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from livecassi.app.levels import Levels
+from livecassi.app.pictures import View
+from livecassi.app.windows.theme import RED, dim_label, tabular
+
+TITLES = {View.COLOUR: "Colour", View.BAND: "Band", View.RAW: "Raw frame"}
+HINTS = {
+    View.COLOUR: "What the scene looks like, computed from all bands (1)",
+    View.BAND: "One band of the cube (2)",
+    View.RAW: "The coded frame as the camera delivered it (3)",
+}
+
+
+class ViewBar(QWidget):
+    """The row above the picture."""
+
+    view_chosen = Signal(str)
+    fixed_levels = Signal(float, float)
+    auto_levels = Signal()
+    overlay_toggled = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        self._group = QButtonGroup(self)
+        self._buttons: dict[View, QPushButton] = {}
+        for view, name in zip(View, ("left", "middle", "right"), strict=True):
+            button = QPushButton(TITLES[view])
+            button.setObjectName(name)
+            button.setCheckable(True)
+            button.setToolTip(HINTS[view])
+            button.clicked.connect(lambda _checked, view=view: self.view_chosen.emit(view.value))
+            self._group.addButton(button)
+            self._buttons[view] = button
+            row.addWidget(button)
+        self._label = dim_label()
+        row.addSpacing(12)
+        row.addWidget(self._label)
+        row.addStretch(1)
+        self._saturation = QLabel()
+        tabular(self._saturation)
+        row.addWidget(self._saturation)
+        row.addSpacing(10)
+        self.overlay = QPushButton("Overlay")
+        self.overlay.setCheckable(True)
+        self.overlay.setChecked(True)
+        self.overlay.setToolTip("Mark saturated pixels of the raw frame in red (S)")
+        self.overlay.toggled.connect(self.overlay_toggled)
+        row.addWidget(self.overlay)
+        row.addSpacing(16)
+        row.addWidget(dim_label("Levels"))
+        row.addSpacing(6)
+        self.low, self.high = self._spin("Shown as black"), self._spin("Shown as white")
+        row.addWidget(self.low)
+        row.addSpacing(4)
+        row.addWidget(self.high)
+        row.addSpacing(6)
+        self.auto = QPushButton("Auto")
+        self.auto.setCheckable(True)
+        self.auto.setChecked(True)
+        self.auto.setToolTip("Let black and white follow the picture; off: keep them fixed")
+        self.auto.toggled.connect(self._on_auto)
+        row.addWidget(self.auto)
+
+    def _spin(self, hint: str) -> QDoubleSpinBox:
+        spin = QDoubleSpinBox()
+        spin.setRange(-1e6, 1e6)
+        spin.setDecimals(3)
+        spin.setKeyboardTracking(False)
+        spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        spin.setToolTip(f"{hint}; switch Auto off to set it")
+        spin.setFixedWidth(84)
+        spin.setEnabled(False)
+        tabular(spin)
+        spin.valueChanged.connect(self._on_level)
+        return spin
+
+    def show_view(self, view: View, label: str) -> None:
+        """Press the button of a view and say what it is."""
+        self._buttons[view].setChecked(True)
+        self._label.setText(label)
+
+    def show_levels(self, view: View, levels: Levels, fixed: bool) -> None:
+        """Show the levels in use; a person who is typing is not disturbed."""
+        for spin, value in ((self.low, levels.low), (self.high, levels.high)):
+            if not spin.hasFocus():
+                spin.blockSignals(True)
+                spin.setDecimals(0 if view is View.RAW and levels.high > 10 else 3)
+                spin.setValue(value)
+                spin.blockSignals(False)
+        self.auto.blockSignals(True)
+        self.auto.setChecked(not fixed)
+        self.auto.blockSignals(False)
+        self.high.setEnabled(fixed)
+        self.low.setEnabled(fixed and view is not View.COLOUR)
+
+    def show_saturation(self, fraction: float | None) -> None:
+        """Say loudly how much of the raw frame is saturated."""
+        saturated = bool(fraction)
+        name = "saturation" if saturated else "dim"
+        if fraction is None:
+            text, hint = "", ""
+        elif saturated:
+            share = f"{100 * fraction:.1f} %" if fraction >= 0.001 else "< 0.1 %"
+            text, hint = f"SATURATED {share}", "Raw pixels at full scale: shorten the exposure or lower the gain"
+        else:
+            text, hint = "not saturated", "No raw pixel is at full scale"
+        if text != self._saturation.text():
+            self._saturation.setText(text)
+            self._saturation.setToolTip(hint)
+        if name != self._saturation.objectName():
+            self._saturation.setObjectName(name)
+            self._saturation.setStyleSheet(f"color: white; background: {RED};" if saturated else "")
+            self._saturation.style().polish(self._saturation)
+
+    @property
+    def saturation_text(self) -> str:
+        """What is said about saturation."""
+        return self._saturation.text()
+
+    def _on_auto(self, automatic: bool) -> None:
+        if automatic:
+            self.auto_levels.emit()
+        else:
+            self.fixed_levels.emit(self.low.value(), self.high.value())
+
+    def _on_level(self) -> None:
+        self.fixed_levels.emit(self.low.value(), max(self.high.value(), self.low.value() + 1e-3))
