@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -66,11 +66,13 @@ class HarvesterCamera:
         self._acquirer: Any = None
         self._counters = FetchCounters()
         self._incomplete = 0
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             camera = _select(cameras_of(self._harvester), producer, serial, index)
             self._title = f"camera {camera.display_name or camera.model or camera.serial}"
             with _untouched_interrupt(), vendor_errors(f"{self._title} cannot be opened", SourceNotFoundError):
                 self._acquirer = self._harvester.create(camera.index)
+                self._is_gige = getattr(self._acquirer.device, "tl_type", "") == "GEV"
             self._features = Features(self._acquirer.remote_device.node_map, self._title)
             self._features.set_if_present("AcquisitionMode", "Continuous")
             self.pixel_format, bit_depth = self._features.choose_pixel_format(pixel_format)
@@ -85,9 +87,7 @@ class HarvesterCamera:
                 exposure_range_us=self._features.span(EXPOSURE),
                 gain_range_db=self._features.span(GAIN),
             )
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         self._applied = self._read_settings()
 
     @property
@@ -124,7 +124,7 @@ class HarvesterCamera:
             raise SourceLostError("the camera was closed; open it again")
         self._counters = FetchCounters()
         self._incomplete = 0
-        numbers = FrameNumbers(skips_zero=getattr(self._acquirer.device, "tl_type", "") == "GEV")
+        numbers = FrameNumbers(skips_zero=self._is_gige)
         temperature_c = self._features.number(TEMPERATURE)
         heard = warmed = time.monotonic()
         try:
