@@ -36,6 +36,7 @@ CAPTION = 24  # px above every band
 TOP_HEIGHT = 600  # of the colour picture and the plot
 WHITE_PERCENTILE = 99.5
 PICKED_PIXELS = 5
+BRIGHT_SHARE = 0.3  # of the brightest: darker pixels show noise rather than a spectrum
 PEN: tuple[Colour, ...] = ((250, 250, 250), (240, 188, 50), (86, 190, 240), (240, 110, 90), (90, 205, 140))
 
 
@@ -91,24 +92,38 @@ def save_preview(path: Path, cube: Cube, title: str = "") -> None:
 def distinct_pixels(values: NDArray[np.float32], count: int) -> list[Pixel]:
     """Up to `count` bright pixels of a cube `(C, H, W)` whose spectra differ most in shape, the brightest first.
 
-    Each next one is the farthest in angle from all before it. Borders, where reconstructions are worst, are left out.
+    Each next one is bright and far in angle from all before it, and stands apart from them in the picture. Borders,
+    where reconstructions are worst, are left out.
     """
-    smooth = np.stack([cv2.blur(band, (5, 5)) for band in values])
-    length = np.linalg.norm(smooth, axis=0)
-    edge = min(8, (min(length.shape) - 1) // 4)
-    inner = np.zeros(length.shape, bool)
-    inner[edge : length.shape[0] - edge, edge : length.shape[1] - edge] = True
-    bright = inner & (length > 0.15 * np.percentile(length[inner], 99))
+    window = _window(values)
+    smooth = np.stack([cv2.blur(band, (window, window)) for band in values])
+    strength = np.linalg.norm(smooth, axis=0) * (smooth.mean(axis=0) > 0)
+    edge = min(window, (min(strength.shape) - 1) // 4)
+    inner = np.zeros(strength.shape, bool)
+    inner[edge : strength.shape[0] - edge, edge : strength.shape[1] - edge] = True
+    bright = inner & (strength > BRIGHT_SHARE * np.percentile(strength[inner], 99))
     rows, columns = np.nonzero(bright)
     if not len(rows):
         return []
-    shapes = smooth[:, rows, columns] / length[rows, columns]
-    chosen = [int(length[rows, columns].argmax())]
-    nearest = shapes[:, chosen[0]] @ shapes
-    while len(chosen) < count and nearest.min() < 0.9999:
-        chosen.append(int(nearest.argmin()))
+    shapes = smooth[:, rows, columns]
+    shapes /= np.linalg.norm(shapes, axis=0)
+    brightness = np.sqrt(strength[rows, columns])
+    apart = min(strength.shape) / 12
+    free = np.ones(len(rows), bool)
+    nearest = np.full(len(rows), -1.0)  # cosine to the most similar of the chosen
+    chosen: list[int] = []
+    while len(chosen) < count and free.any() and nearest[free].min() < 0.9999:
+        chosen.append(int(np.where(free, (1 - nearest) * brightness, -1.0).argmax()))
         nearest = np.maximum(nearest, shapes[:, chosen[-1]] @ shapes)
+        free &= np.hypot(rows - rows[chosen[-1]], columns - columns[chosen[-1]]) > apart
     return [Pixel(int(rows[index]), int(columns[index])) for index in chosen]
+
+
+def _window(values: NDArray[np.float32]) -> int:
+    """Side in px, odd, of what is averaged for one spectrum: 5, in large cubes more, against noise."""
+    smaller = min(values.shape[1:])
+    window: int = max(5, smaller // 150 * 2 + 1)
+    return window
 
 
 def tints(wavelengths_nm: ArrayLike) -> NDArray[np.uint8]:
@@ -174,6 +189,7 @@ def _draw_colour(sheet: Picture, cube: Cube, values: NDArray[np.float32], pixels
 
 def _draw_spectra(sheet: Picture, cube: Cube, values: NDArray[np.float32], pixels: list[Pixel], box: Box) -> None:
     fill(sheet, box, PANEL)
+    window = _window(values)
     nm = cube.wavelengths_nm.astype(np.float64)
     near = 0.5 * float(nm[1] - nm[0]) if len(nm) > 1 else 5.0
     x_range = (float(nm[0]) - near, float(nm[-1]) + near)
@@ -182,7 +198,7 @@ def _draw_spectra(sheet: Picture, cube: Cube, values: NDArray[np.float32], pixel
     lowest = min((float(spectrum.min()) for spectrum in spectra), default=0.0)
     plot = Box(box.x + 74, box.y + 46, box.width - 74 - 172, box.height - 46 - 84)
     axes = Axes(plot, x_range, (min(lowest, 0.0), 1.06 * highest if highest > 0 else 1.0))
-    axes.draw(sheet, "wavelength, nm", f"value, {cube.quantity}")
+    axes.draw(sheet, "wavelength, nm", f"value ({cube.quantity}), mean over {window} × {window} pixels")
     _draw_rainbow(sheet, axes)
     for number, (pixel, spectrum, pen) in enumerate(zip(pixels, spectra, PEN, strict=False), start=1):
         axes.curve(sheet, nm, spectrum, pen)
@@ -193,9 +209,10 @@ def _draw_spectra(sheet: Picture, cube: Cube, values: NDArray[np.float32], pixel
 
 
 def _mean_spectrum(values: NDArray[np.float32], pixel: Pixel) -> NDArray[np.float32]:
-    """Mean over 3 x 3 pixels."""
-    rows = slice(max(pixel.row - 1, 0), pixel.row + 2)
-    columns = slice(max(pixel.column - 1, 0), pixel.column + 2)
+    """Mean over a window around a pixel."""
+    reach = _window(values) // 2
+    rows = slice(max(pixel.row - reach, 0), pixel.row + reach + 1)
+    columns = slice(max(pixel.column - reach, 0), pixel.column + reach + 1)
     spectrum: NDArray[np.float32] = values[:, rows, columns].mean(axis=(1, 2))
     return spectrum
 

@@ -87,7 +87,16 @@ def test_picks_pixels_of_different_spectra() -> None:
     picked = distinct_pixels(two_halves(), 2)
     assert len(picked) == 2
     assert {pixel.column < WIDTH // 2 for pixel in picked} == {True, False}
-    assert all(8 <= pixel.row < HEIGHT - 8 for pixel in picked)
+    assert all(5 <= pixel.row < HEIGHT - 5 for pixel in picked)
+
+
+def test_does_not_pick_noise_in_the_dark() -> None:
+    values = (0.02 * np.random.default_rng(7).standard_normal((len(NM), 120, 90))).astype(np.float32)
+    values[:4, 20:60, 20:70] += 0.5
+    values[5:, 70:100, 20:70] += 0.4
+    picked = distinct_pixels(values, 5)
+    assert len(picked) == 5
+    assert all(18 <= pixel.row < 102 and 18 <= pixel.column < 72 for pixel in picked)
 
 
 def test_picks_one_pixel_of_an_even_scene_and_none_of_darkness() -> None:
