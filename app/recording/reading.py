@@ -1,16 +1,19 @@
 """Reading segments: what can be read of a file that is whole, still growing, left by a killed program, or cut off."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import hdf5plugin  # noqa: F401 - registers the filter bitshuffle-lz4
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.app.recording.errors import RecordingError
+from livecassi.app.recording.errors import RecordingError, reason_of
 from livecassi.app.recording.segments import CUBE_ROW, FRAME_ROW
+from livecassi.app.recording.superblock import OpenFile
+
+ATTEMPTS, PAUSE_S = 4, 0.005
 
 # What HDF5 raises where a file is damaged: it follows offsets and lengths that mean nothing.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError, OverflowError)
@@ -51,15 +54,19 @@ def numbered_files(folder: Path, prefix: str) -> list[Path]:
     return found
 
 
-def open_segment(path: Path) -> Any:
-    """The HDF5 file, also while it is written. Raises one of `DAMAGE`."""
-    return h5py.File(path, "r", swmr=True, locking="best-effort")
-
-
 def _contents(path: Path, name: str, row: np.dtype[np.void], dimensions: int) -> SegmentContents:
+    for _ in range(ATTEMPTS - 1):  # what a writer is just changing can look damaged for a moment
+        contents = _contents_now(path, name, row, dimensions)
+        if not contents.damage:
+            return contents
+        time.sleep(PAUSE_S)
+    return _contents_now(path, name, row, dimensions)
+
+
+def _contents_now(path: Path, name: str, row: np.dtype[np.void], dimensions: int) -> SegmentContents:
     nothing = SegmentContents(path, np.empty(0, row), (0,) * dimensions, np.dtype(np.uint16))
     try:
-        with open_segment(path) as file:
+        with OpenFile(path) as file:
             data, table = file[name], file["meta"]
             missing = set(row.names or ()) - set(table.dtype.names or ())
             if data.ndim != dimensions + 1 or missing:
@@ -70,7 +77,7 @@ def _contents(path: Path, name: str, row: np.dtype[np.void], dimensions: int) ->
             contents = SegmentContents(path, meta[:whole], tuple(data.shape[1:]), data.dtype)
             return contents if whole == claimed else _damaged(contents, f"{whole} of {claimed} can be read")
     except DAMAGE as error:
-        return _damaged(nothing, f"cannot be opened ({first_line(error)})")
+        return _damaged(nothing, f"cannot be opened ({reason_of(error)})")
 
 
 def _damaged(contents: SegmentContents, damage: str) -> SegmentContents:
@@ -111,8 +118,3 @@ def _whole(data: Any, claimed: int, file_bytes: int) -> int:
 def _cut_off(data: Any, position: int, file_bytes: int) -> bool:
     chunk = data.id.get_chunk_info_by_coord((position, *([0] * (data.ndim - 1))))
     return chunk.byte_offset is None or chunk.byte_offset + chunk.size > file_bytes
-
-
-def first_line(error: Exception) -> str:
-    """What an error says in one line."""
-    return str(error).partition("\n")[0] or type(error).__name__

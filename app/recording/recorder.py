@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from livecassi.app.recording.errors import RecordingError
+from livecassi.app.recording.errors import RecordingError, reason_of
 from livecassi.app.recording.options import RecorderStats, RecordingOptions
 from livecassi.app.recording.session_file import Counters
 from livecassi.app.recording.writer import RecordingWriter
@@ -187,7 +187,7 @@ class Recorder:
             written = self._writer.frames_written
             self._error = (
                 f"recording into {self.folder} ended after {written} frames, which are kept: "
-                f"{error or type(error).__name__}"
+                f"{error if isinstance(error, RecordingError) else reason_of(error)}"
             )
             if not isinstance(error, RecordingError):
                 self._error += "; check the disk and start a new recording"

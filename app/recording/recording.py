@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.app.recording.errors import RecordingError, RecordingUnreadableError
+from livecassi.app.recording.errors import RecordingError, RecordingUnreadableError, reason_of
 from livecassi.app.recording.info import RecordingInfo, gaps_in
 from livecassi.app.recording.reading import (
     DAMAGE,
     SegmentContents,
     cube_contents,
-    first_line,
     numbered_files,
-    open_segment,
     raw_contents,
 )
 from livecassi.app.recording.segments import FRAME_ROW
 from livecassi.app.recording.session_file import SESSION_FILE, RecordingState, read_session_file
+from livecassi.app.recording.superblock import OpenFile
 from livecassi.app.recording.writer import CALIBRATION_FILE
 from livecassi.calibration import Calibration
 from livecassi.calibration.store import load_calibration
@@ -49,7 +48,7 @@ class Recording:
         self._cubes = self._segments("cubes", cube_contents)
         self._ends = np.cumsum([len(segment) for segment in self._raw])
         self._cube_ends = np.cumsum([len(segment) for segment in self._cubes])
-        self._open: tuple[Path, Any] | None = None
+        self._open: tuple[Path, OpenFile] | None = None
         self._lock = Lock()  # one reader at a time has the open segment
 
     def _segments(self, prefix: str, contents: Any) -> list[SegmentContents]:
@@ -197,9 +196,12 @@ class Recording:
     def close(self) -> None:
         """Close the files; reading opens them again."""
         with self._lock:
-            if self._open is not None:
-                self._open[1].close()
-                self._open = None
+            self._forget_open_file()
+
+    def _forget_open_file(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
 
     def __enter__(self) -> "Recording":
         return self
@@ -224,19 +226,18 @@ class Recording:
             try:
                 values: NDArray[Any] = self._file(segment.path)[name][within]
             except DAMAGE as error:
+                self._forget_open_file()
                 raise self._unreadable(segment, within, "frame", error) from error
             return values
 
     def _file(self, path: Path) -> Any:
         if self._open is None or self._open[0] != path:
-            if self._open is not None:
-                self._open[1].close()
-                self._open = None
-            self._open = (path, open_segment(path))
-        return self._open[1]
+            self._forget_open_file()
+            self._open = (path, OpenFile(path))
+        return self._open[1].h5
 
     def _unreadable(self, segment: SegmentContents, within: int, what: str, error: Exception) -> RecordingError:
-        reason = first_line(error)
+        reason = reason_of(error)
         return RecordingUnreadableError(
             f"{what} {within} of {segment.path} cannot be read ({reason}); "
             "the file was damaged, moved or removed: restore it from a copy"

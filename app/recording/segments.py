@@ -4,6 +4,9 @@ A segment is written in HDF5's SWMR mode (single writer, many readers): frames f
 flushed before the next, so that every row that can be read belongs to a whole frame.
 """
 
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +58,13 @@ class RawSegment:
         self.path = path
         self.frame_shape = first.shape
         self.dtype = first.pixels.dtype
-        self._file = _new_file(path)
-        self._frames = _new_dataset(self._file, "frames", first.shape, first.pixels.dtype, first.shape, compress)
-        self._meta = self._file.create_dataset("meta", (0,), FRAME_ROW, maxshape=(None,), chunks=(ROWS_PER_CHUNK,))
-        self._file.swmr_mode = True
         self.count = 0
+        self._abandoned = False
+        with _abandoning(self):
+            self._file = _new_file(path)
+            self._frames = _new_dataset(self._file, "frames", first.shape, first.pixels.dtype, first.shape, compress)
+            self._meta = self._file.create_dataset("meta", (0,), FRAME_ROW, maxshape=(None,), chunks=(ROWS_PER_CHUNK,))
+            self._file.swmr_mode = True
 
     def append(self, frame: Frame, lost_before: int, dropped_before: int) -> None:
         """Write a frame, then its row."""
@@ -76,8 +81,9 @@ class RawSegment:
             lost_before,
             dropped_before,
         )
-        _append(self._frames, self.count, frame.pixels)
-        _append(self._meta, self.count, np.array(row, FRAME_ROW))
+        with _abandoning(self):
+            _append(self._frames, self.count, frame.pixels)
+            _append(self._meta, self.count, np.array(row, FRAME_ROW))
         self.count += 1
 
     def size_bytes(self) -> int:
@@ -86,8 +92,7 @@ class RawSegment:
 
     def close(self) -> None:
         """Close the file and wait until it has reached the disk."""
-        self._file.close()
-        force_to_disk(self.path)
+        _close(self)
 
 
 class CubeSegment:
@@ -97,16 +102,18 @@ class CubeSegment:
         self.path = path
         self._kind = _kind(first)
         bands, height, width = first.values.shape
-        self._file = _new_file(path)
-        self._file.attrs.update(
-            {"engine": first.engine, "calibration_id": first.calibration_id, "quantity": str(first.quantity)}
-        )
-        self._file["wavelengths_nm"] = np.asarray(first.wavelengths_nm, np.float32)
-        tile = (bands, min(TILE, height), min(TILE, width))
-        self._cubes = _new_dataset(self._file, "cubes", first.values.shape, np.dtype(np.float16), tile, True)
-        self._meta = self._file.create_dataset("meta", (0,), CUBE_ROW, maxshape=(None,), chunks=(ROWS_PER_CHUNK,))
-        self._file.swmr_mode = True
         self.count = 0
+        self._abandoned = False
+        tile = (bands, min(TILE, height), min(TILE, width))
+        with _abandoning(self):
+            self._file = _new_file(path)
+            self._file.attrs["engine"] = first.engine
+            self._file.attrs["calibration_id"] = first.calibration_id
+            self._file.attrs["quantity"] = str(first.quantity)
+            self._file["wavelengths_nm"] = np.asarray(first.wavelengths_nm, np.float32)
+            self._cubes = _new_dataset(self._file, "cubes", first.values.shape, np.dtype(np.float16), tile, True)
+            self._meta = self._file.create_dataset("meta", (0,), CUBE_ROW, maxshape=(None,), chunks=(ROWS_PER_CHUNK,))
+            self._file.swmr_mode = True
 
     def holds(self, cube: Cube) -> bool:
         """Whether a cube has the bands, size, engine and calibration of this file."""
@@ -115,8 +122,9 @@ class CubeSegment:
     def append(self, cube: Cube) -> None:
         """Write a cube, then its row. Values beyond the range of float16 are limited to it."""
         values = np.clip(cube.values, -LARGEST_FLOAT16, LARGEST_FLOAT16).astype(np.float16)
-        _append(self._cubes, self.count, values)
-        _append(self._meta, self.count, np.array((cube.frame_index, cube.host_time_ns), CUBE_ROW))
+        with _abandoning(self):
+            _append(self._cubes, self.count, values)
+            _append(self._meta, self.count, np.array((cube.frame_index, cube.host_time_ns), CUBE_ROW))
         self.count += 1
 
     def size_bytes(self) -> int:
@@ -125,8 +133,31 @@ class CubeSegment:
 
     def close(self) -> None:
         """Close the file and wait until it has reached the disk."""
-        self._file.close()
-        force_to_disk(self.path)
+        _close(self)
+
+
+@contextmanager
+def _abandoning(segment: "RawSegment | CubeSegment") -> Iterator[None]:
+    """After a failed write HDF5 crashes the program when the file is closed or let go: then it stays open for good.
+
+    What was flushed before is on disk and can be read.
+    """
+    try:
+        yield
+    except Exception:
+        if not segment._abandoned:
+            segment._abandoned = True
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(segment))  # nothing that it holds is ever released
+        raise
+
+
+def _close(segment: "RawSegment | CubeSegment") -> None:
+    if segment._abandoned:
+        return
+    with _abandoning(segment):
+        segment._file.flush()  # a disk that refuses shows here, where it does no harm
+        segment._file.close()
+    force_to_disk(segment.path)
 
 
 def _kind(cube: Cube) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from livecassi.app.recording.errors import RecordingError
+from livecassi.app.recording.errors import RecordingError, reason_of
 from livecassi.app.recording.options import RecordingOptions
 from livecassi.app.recording.segments import CubeSegment, RawSegment, cubes_name, raw_name
 from livecassi.app.recording.session_file import (
@@ -177,26 +177,29 @@ class RecordingWriter:
                 close()
             except (OSError, RuntimeError) as error:
                 log.exception("a segment in %s could not be closed", self.folder)
-                failure = failure or f"the last file in {self.folder} could not be closed: {error}"
+                failure = failure or f"the last file in {self.folder} could not be closed: {reason_of(error)}"
         try:
             state = RecordingState.FAILED if failure else RecordingState.FINISHED
             self._save_session(counters, state, failure)
         except OSError as error:
             log.exception("the session file in %s could not be written", self.folder)
-            failure = failure or f"session.json in {self.folder} could not be written: {error}"
+            failure = failure or f"session.json in {self.folder} could not be written: {reason_of(error)}"
         return failure
 
     def _close_raw(self) -> None:
         segment, self._raw = self._raw, None
         if segment is not None:
-            self._closed_bytes += segment.size_bytes()
-            segment.close()
+            self._close_segment(segment)
 
     def _close_cubes(self) -> None:
         segment, self._cubes = self._cubes, None
         if segment is not None:
-            self._closed_bytes += segment.size_bytes()
-            segment.close()
+            self._close_segment(segment)
+
+    def _close_segment(self, segment: RawSegment | CubeSegment) -> None:
+        segment.close()
+        self._closed_bytes += segment.path.stat().st_size
+        self._count_bytes()
 
     def _save_session(
         self, counters: Counters, state: RecordingState = RecordingState.RUNNING, failure: str = ""

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,13 @@ SHAPE = (19, 26)
 SOURCE = SourceInfo("prototype", "a bench", "S1", SHAPE, 12, (10.0, float("inf")), (0.0, 24.0), None)
 SETTINGS = SourceSettings(exposure_us=5000.0, gain_db=3.0)
 PLENTY = 10**12
+
+
+def wait_for_frames(made: Recorder, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while made.stats.frames_written < count:
+        assert time.monotonic() < deadline, "waited 20 s in vain"
+        threading.Event().wait(0.001)
 
 
 def frame(index: int, dtype: type = np.uint16, shape: tuple[int, int] = SHAPE) -> Frame:
@@ -136,8 +144,7 @@ def test_segments_roll_over_after_their_time_and_read_as_one(tmp_path: Path) -> 
     made = recorder(tmp_path / "r", RecordingOptions(segment_seconds=0.1), clock_ns=clock.now_ns)
     with writing(made):
         for index in range(12):
-            while made.stats.frames_written < index:  # one frame at a time, at a known time
-                threading.Event().wait(0.001)
+            wait_for_frames(made, index)  # one frame at a time, at a known time
             clock.advance(0.03)
             made.append(frame(index))
     files = sorted(path.name for path in (tmp_path / "r").glob("raw_*"))
@@ -240,8 +247,7 @@ def test_what_is_written_can_be_read_at_once(tmp_path: Path) -> None:
     with writing(recorder(tmp_path / "r")) as made:
         for index in range(5):
             made.append(frame(index))
-            while made.stats.frames_written <= index:
-                threading.Event().wait(0.001)
+            wait_for_frames(made, index + 1)
             with Recording(tmp_path / "r") as found:
                 assert len(found) == index + 1
                 assert same(found.frame(index), frame(index))
@@ -308,8 +314,7 @@ def test_memory_stays_flat_over_many_frames(tmp_path: Path) -> None:
     def record(indices: range) -> None:
         for index in indices:
             made.append(Frame(np.full(shape, index % 4096, np.uint16), index, index), block=True)
-        while made.stats.queue_fill:
-            threading.Event().wait(0.001)
+        wait_for_frames(made, indices.stop)
 
     with writing(recorder(tmp_path / "r", RecordingOptions(queue_frames=8))) as made:
         record(range(50))
