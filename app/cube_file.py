@@ -8,6 +8,7 @@ attributes: `format`, `livecassi_version`, `created` (ISO 8601, UTC), `engine`, 
 what the writer adds (`engine_options`, `input` ...).
 """
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,15 +45,15 @@ def write_cubes(path: Path, cubes: Iterable[Cube], attributes: Mapping[str, Attr
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with _disk_faults(path):
-            file = h5py.File(partial, "w")
+            disk = _ForgivingFile(partial)
         try:
-            count = _write_all(file, cubes, path)
-            with _disk_faults(path):
+            with h5py.File(disk, "w") as file:
+                count = _write_all(file, cubes, disk, path)
                 file.attrs.update({"created": datetime.now(UTC).isoformat(), **(attributes or {})})
         finally:
-            with _disk_faults(path):
-                file.close()
+            disk.close()
         with _disk_faults(path):
+            disk.check()
             with partial.open("rb+") as written:
                 os.fsync(written.fileno())
             partial.replace(path)
@@ -61,7 +62,40 @@ def write_cubes(path: Path, cubes: Iterable[Cube], attributes: Mapping[str, Attr
     return count
 
 
-def _write_all(file: Any, cubes: Iterable[Cube], path: Path) -> int:
+class _ForgivingFile(io.FileIO):
+    """A new file whose first failed write is kept for `check`, and hidden from HDF5.
+
+    HDF5 crashes the program when it closes a file after a write has failed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb+")
+        self._fault: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        try:
+            while self._fault is None and done < len(view):
+                done += super().write(view[done:]) or 0
+        except OSError as error:
+            self._fault = error
+        return len(view)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        try:
+            return super().truncate(size) if self._fault is None else size or 0
+        except OSError as error:
+            self._fault = error
+            return size or 0
+
+    def check(self) -> None:
+        """Raises the `OSError` of the first write that failed."""
+        if self._fault is not None:
+            raise self._fault
+
+
+def _write_all(file: Any, cubes: Iterable[Cube], disk: _ForgivingFile, path: Path) -> int:
     count = 0
     first: Cube | None = None
     for cube in cubes:
@@ -72,12 +106,13 @@ def _write_all(file: Any, cubes: Iterable[Cube], path: Path) -> int:
                 f"cube {count} has shape {cube.values.shape}, the first {first.values.shape}, or other wavelengths; "
                 f"{path} holds cubes of one kind: write them to separate files"
             )
+        if count == 0:
+            _create(file, cube)
+        for name, value in (("cube", cube.values), ("frame_index", cube.frame_index)):
+            file[name].resize(count + 1, axis=0)
+            file[name][count] = value
         with _disk_faults(path):
-            if count == 0:
-                _create(file, cube)
-            for name, value in (("cube", cube.values), ("frame_index", cube.frame_index)):
-                file[name].resize(count + 1, axis=0)
-                file[name][count] = value
+            disk.check()
         count += 1
     if count == 0:
         raise RecordingError(f"there are no cubes to write to {path}; choose frames to reconstruct")
@@ -107,9 +142,9 @@ def _create(file: Any, cube: Cube) -> None:
 def _disk_faults(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
+    except OSError as error:
         raise RecordingError(
-            f"{path} cannot be written ({error}); choose a folder that can be written, with space"
+            f"{path} cannot be written ({error.strerror}); choose a folder that can be written, with space"
         ) from error
 
 
