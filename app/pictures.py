@@ -47,8 +47,8 @@ class PictureMaker:
 
     @property
     def colour_label(self) -> str:
-        """What the colour view may be called."""
-        return self._renderer.label
+        """A word of caution about the colour view: empty where the bands give true colour."""
+        return "" if self._renderer.full_range else self._renderer.label
 
     def make(self, result: Result, view: View, band: int) -> Picture:
         """The picture of `result`; without a cube it is the raw frame, whatever view is asked for."""

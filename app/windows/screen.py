@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from livecassi.app.levels import Levels
 from livecassi.app.picks import MOST_PICKS, Picks, mean_spectrum
@@ -11,6 +11,7 @@ from livecassi.app.pictures import Picture, PictureMaker, View, saturated_pixels
 from livecassi.app.session import Result
 from livecassi.app.windows.band_bar import BandBar
 from livecassi.app.windows.image_view import ImageView
+from livecassi.app.windows.level_bar import LevelBar
 from livecassi.app.windows.pin_panel import PinPanel
 from livecassi.app.windows.spectrum_plot import SpectrumPlot
 from livecassi.app.windows.theme import as_panel, dim_label
@@ -25,12 +26,13 @@ class Screen(QSplitter):
 
     def __init__(self, calibration: Calibration) -> None:
         super().__init__(Qt.Orientation.Horizontal)
-        self.bar, self.image, self.pins = ViewBar(), ImageView(), PinPanel()
+        self.bar, self.levels, self.image, self.pins = ViewBar(), LevelBar(), ImageView(), PinPanel()
         self.bands, self.plot = BandBar(calibration.wavelengths_nm), SpectrumPlot(calibration.wavelengths_nm)
         self.picks = Picks()
         self.view = View.COLOUR
         self.picture: Picture | None = None
         self._readout = dim_label()
+        self._readout.setMinimumWidth(60)
         self._result: Result | None = None
         self._hover: tuple[int, int] | None = None
         self._overlay = True
@@ -45,7 +47,10 @@ class Screen(QSplitter):
         column.setSpacing(8)
         column.addWidget(self.bar)
         column.addWidget(self.image, 1)
-        column.addWidget(self._readout)
+        below = QHBoxLayout()
+        below.addWidget(self._readout, 1)
+        below.addWidget(self.levels)
+        column.addLayout(below)
         column.addWidget(self.bands)
         as_panel(right)
         side = QVBoxLayout(right)
@@ -66,8 +71,8 @@ class Screen(QSplitter):
 
     def _connect(self) -> None:
         self.bar.view_chosen.connect(lambda text: self.choose_view(View(text)))
-        self.bar.auto_levels.connect(self._use_auto_levels)
-        self.bar.fixed_levels.connect(self._fix_levels)
+        self.levels.auto_levels.connect(self._use_auto_levels)
+        self.levels.fixed_levels.connect(self._fix_levels)
         self.bar.overlay_toggled.connect(self._show_overlay)
         self.bands.band_chosen.connect(self._on_band)
         self.plot.band_chosen.connect(self.bands.choose)
@@ -119,7 +124,7 @@ class Screen(QSplitter):
         marked = saturated_pixels(result.frame, self._maker.calibration, shown, self.bands.band)
         self.image.show_saturation(marked if self._overlay else None)
         self.bar.show_view(shown, self._maker.colour_label if shown is View.COLOUR else "")
-        self.bar.show_levels(shown, self.picture.levels, shown in self._maker.fixed)
+        self.levels.show_levels(shown, self.picture.levels, shown in self._maker.fixed)
         self.bar.show_saturation(result.frame.saturated_fraction())
         if self.picture.is_scene != was_scene:
             self.image.show_pins(self.picks, self.picture.is_scene)

@@ -28,7 +28,7 @@ class SourcePanel(QWidget):
         self._title = QLabel()
         self._title.setWordWrap(True)
         self._state = dim_label()
-        self.play = QPushButton("Pause")
+        self.play = QPushButton("❙❙  Pause")
         self.play.clicked.connect(self.play_pressed)
         self.exposure = self._spin(" ms", 3)
         self.gain = self._spin(" dB", 1)
@@ -61,7 +61,6 @@ class SourcePanel(QWidget):
         spin.setSuffix(suffix)
         spin.setDecimals(decimals)
         spin.setKeyboardTracking(False)
-        spin.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         tabular(spin)
         return spin
@@ -110,11 +109,11 @@ class SourcePanel(QWidget):
         """Say whether frames come, and what the button does."""
         self._state.setText(STATE_TEXT[state])
         text, hint = {
-            SessionState.RUNNING: ("Pause", "Hold the picture; a camera goes on recording (Space)"),
-            SessionState.PAUSED: ("Play", "Go on (Space)"),
-            SessionState.ENDED: ("Play again", "Start the file again (Space)"),
-            SessionState.FAILED: ("Reconnect", "Start the source again (Space)"),
-            SessionState.IDLE: ("Start", "Start the source (Space)"),
+            SessionState.RUNNING: ("❙❙  Pause", "Hold the picture; a camera goes on recording (Space)"),
+            SessionState.PAUSED: ("▶  Play", "Go on (Space)"),
+            SessionState.ENDED: ("▶  Play again", "Start the file again (Space)"),
+            SessionState.FAILED: ("▶  Reconnect", "Start the source again (Space)"),
+            SessionState.IDLE: ("▶  Start", "Start the source (Space)"),
         }[state]
         if text != self.play.text():
             self.play.setText(text)

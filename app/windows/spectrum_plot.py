@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QVBoxLayout, QWidget
 
 from livecassi.app.picks import PICK_COLOURS, nearest_band
 from livecassi.app.windows.theme import ACCENT, DIM, PANEL, TEXT
@@ -31,12 +31,13 @@ class SpectrumPlot(QWidget):
         item.hideButtons()
         item.setMouseEnabled(x=False, y=False)
         item.showGrid(x=True, y=True, alpha=0.12)
-        for side, text in (("bottom", "Wavelength (nm)"), ("left", "Value")):
+        for side, text in (("bottom", "Wavelength (nm)"), ("left", "Value (relative)")):
             axis = item.getAxis(side)
             axis.enableAutoSIPrefix(False)
             axis.setPen(pg.mkPen(DIM, width=1))
             axis.setTextPen(pg.mkPen(DIM))
             axis.setLabel(text, color=DIM)
+            axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)  # curves move, the axes seldom do
         item.getAxis("left").setWidth(58)
         self._curves: dict[int, pg.PlotDataItem] = {}
         self._hover = item.plot(pen=pg.mkPen(TEXT, width=1, style=Qt.PenStyle.DashLine), antialias=True)

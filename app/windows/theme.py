@@ -48,13 +48,17 @@ QComboBox, QDoubleSpinBox, QSpinBox {{
 }}
 QComboBox:focus, QDoubleSpinBox:focus, QSpinBox:focus {{ border-color: {ACCENT}; }}
 QDoubleSpinBox:disabled, QSpinBox:disabled, QComboBox:disabled {{ color: {DIM}; background: {PANEL}; }}
-QAbstractSpinBox QLineEdit {{ background: transparent; border: none; padding: 0; }}
-QComboBox::drop-down {{ border: none; width: 20px; }}
+QAbstractSpinBox QLineEdit {{ background: transparent; border: none; padding: 0 0 0 6px; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
+QComboBox::drop-down {{ border: none; width: 24px; }}
+QComboBox::down-arrow {{ image: url(ICONS/chevron.svg); width: 12px; height: 12px; }}
 QCheckBox {{ spacing: 8px; }}
 QCheckBox::indicator {{
     width: 14px; height: 14px; border: 1px solid {DIM}; border-radius: 4px; background: {BACKGROUND};
 }}
-QCheckBox::indicator:checked {{ background: {ACCENT}; border-color: {ACCENT}; }}
+QCheckBox::indicator:checked {{
+    background: {ACCENT}; border-color: {ACCENT}; image: url(ICONS/tick.svg);
+}}
 QCheckBox::indicator:disabled {{ border-color: {LINE}; }}
 QComboBox QAbstractItemView {{ background: {RAISED}; border: 1px solid {LINE}; }}
 QSlider::groove:horizontal {{ height: 4px; background: {LINE}; border-radius: 2px; }}
@@ -99,7 +103,8 @@ def apply_theme(application: QApplication) -> None:
     for role in (QPalette.ColorRole.Text, QPalette.ColorRole.WindowText, QPalette.ColorRole.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(DIM))
     application.setPalette(palette)
-    application.setStyleSheet(STYLE)
+    with resources.as_file(resources.files("livecassi.resources") / "icons") as folder:
+        application.setStyleSheet(STYLE.replace("ICONS", folder.as_posix()))
     application.setWindowIcon(icon())
 
 

@@ -1,9 +1,8 @@
-"""How the picture is looked at: colour, band or raw frame; levels; saturation."""
+"""How the picture is looked at: colour, band or raw frame; and how much of it is saturated."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from livecassi.app.levels import Levels
 from livecassi.app.pictures import View
 from livecassi.app.windows.theme import RED, dim_label, tabular
 
@@ -19,8 +18,6 @@ class ViewBar(QWidget):
     """The row above the picture."""
 
     view_chosen = Signal(str)
-    fixed_levels = Signal(float, float)
-    auto_levels = Signal()
     overlay_toggled = Signal(bool)
 
     def __init__(self) -> None:
@@ -53,52 +50,11 @@ class ViewBar(QWidget):
         self.overlay.setToolTip("Mark saturated pixels of the raw frame in red (S)")
         self.overlay.toggled.connect(self.overlay_toggled)
         row.addWidget(self.overlay)
-        row.addSpacing(16)
-        row.addWidget(dim_label("Levels"))
-        row.addSpacing(6)
-        self.low, self.high = self._spin("Shown as black"), self._spin("Shown as white")
-        row.addWidget(self.low)
-        row.addSpacing(4)
-        row.addWidget(self.high)
-        row.addSpacing(6)
-        self.auto = QPushButton("Auto")
-        self.auto.setCheckable(True)
-        self.auto.setChecked(True)
-        self.auto.setToolTip("Let black and white follow the picture; off: keep them fixed")
-        self.auto.toggled.connect(self._on_auto)
-        row.addWidget(self.auto)
-
-    def _spin(self, hint: str) -> QDoubleSpinBox:
-        spin = QDoubleSpinBox()
-        spin.setRange(-1e6, 1e6)
-        spin.setDecimals(3)
-        spin.setKeyboardTracking(False)
-        spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-        spin.setToolTip(f"{hint}; switch Auto off to set it")
-        spin.setFixedWidth(84)
-        spin.setEnabled(False)
-        tabular(spin)
-        spin.valueChanged.connect(self._on_level)
-        return spin
 
     def show_view(self, view: View, label: str) -> None:
         """Press the button of a view and say what it is."""
         self._buttons[view].setChecked(True)
         self._label.setText(label)
-
-    def show_levels(self, view: View, levels: Levels, fixed: bool) -> None:
-        """Show the levels in use; a person who is typing is not disturbed."""
-        for spin, value in ((self.low, levels.low), (self.high, levels.high)):
-            if not spin.hasFocus():
-                spin.blockSignals(True)
-                spin.setDecimals(0 if view is View.RAW and levels.high > 10 else 3)
-                spin.setValue(value)
-                spin.blockSignals(False)
-        self.auto.blockSignals(True)
-        self.auto.setChecked(not fixed)
-        self.auto.blockSignals(False)
-        self.high.setEnabled(fixed)
-        self.low.setEnabled(fixed and view is not View.COLOUR)
 
     def show_saturation(self, fraction: float | None) -> None:
         """Say loudly how much of the raw frame is saturated."""
@@ -123,12 +79,3 @@ class ViewBar(QWidget):
     def saturation_text(self) -> str:
         """What is said about saturation."""
         return self._saturation.text()
-
-    def _on_auto(self, automatic: bool) -> None:
-        if automatic:
-            self.auto_levels.emit()
-        else:
-            self.fixed_levels.emit(self.low.value(), self.high.value())
-
-    def _on_level(self) -> None:
-        self.fixed_levels.emit(self.low.value(), max(self.high.value(), self.low.value() + 1e-3))

@@ -1,0 +1,45 @@
+"""Starting the window for a while, as a headless check does."""
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeSource, small_calibration
+from pytestqt.qtbot import QtBot
+
+from livecassi.app.session import Session
+from livecassi.app.windows import run
+from livecassi.app.windows.run import NoDisplayError, check_display, run_window
+
+SHAPE = small_calibration().measurement_shape
+
+
+@pytest.mark.parametrize(
+    ("source", "engine", "code"),
+    [
+        (FakeSource(SHAPE), "fake", 0),
+        (FakeSource(SHAPE), "absent", 1),  # an error and no cube
+        (FakeSource(SHAPE, lose_at=30), "fake", 1),  # cubes, then an error
+    ],
+)
+def test_the_exit_code_is_honest(
+    qtbot: QtBot, tmp_path: Path, workshop, source: FakeSource, engine: str, code: int
+) -> None:
+    session = Session(source, small_calibration())
+    assert run_window(session, workshop.specs, engine_name=engine, recordings_folder=tmp_path, seconds=0.8) == code
+    assert not source.running
+
+
+def test_without_a_screen_there_is_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoApplication:
+        @staticmethod
+        def instance() -> None:
+            return None
+
+    monkeypatch.setattr(run, "QApplication", NoApplication)
+    monkeypatch.setattr(run.sys, "platform", "linux")
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(NoDisplayError, match="QT_QPA_PLATFORM=offscreen"):
+        check_display()
+    monkeypatch.setenv("DISPLAY", ":9")
+    check_display()
