@@ -17,26 +17,31 @@ import h5py
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FLAGS_AT, END_AT, CHECKSUM_AT, SIZE = 11, 28, 44, 48
+BEYOND = 1 << 40  # a file may grow while it is read
+FILLER = b"\xa5"  # what lies beyond the end reads as this, which no checksum takes for data
 _WORD = 0xFFFFFFFF
 
 
 class _View(io.RawIOBase):
-    """A file, read-only, with its first bytes replaced."""
+    """A file, read-only, with its first bytes replaced, that seems to be `end` bytes long."""
 
-    def __init__(self, path: Path, head: bytes) -> None:
+    def __init__(self, path: Path, head: bytes, end: int) -> None:
         self._file = path.open("rb", buffering=0)
         self._head = head
+        self._end = end
 
     def readinto(self, buffer: Any) -> int:
         position = self._file.tell()
-        count = self._file.readinto(buffer)
+        view = memoryview(buffer).cast("B")
+        count = self._file.readinto(view)
+        view[count:] = FILLER * (len(view) - count)
         if position < len(self._head):
-            known = self._head[position : position + count]
-            memoryview(buffer).cast("B")[: len(known)] = known
-        return count
+            known = self._head[position : position + len(view)]
+            view[: len(known)] = known
+        return len(view)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        return self._file.seek(self._end + offset) if whence == io.SEEK_END else self._file.seek(offset, whence)
 
     def tell(self) -> int:
         return self._file.tell()
@@ -56,12 +61,12 @@ class OpenFile:
     """An HDF5 file for reading, with the view that it is read through. `close` releases both."""
 
     def __init__(self, path: Path) -> None:
-        size = path.stat().st_size
+        end = path.stat().st_size + BEYOND
         with path.open("rb") as file:
             head = file.read(SIZE)
         self._view: _View | None = None
         if len(head) == SIZE and head.startswith(SIGNATURE) and head[8:10] in (b"\x02\x08", b"\x03\x08"):
-            self._view = _View(path, mended(head, size))
+            self._view = _View(path, mended(head, end), end)
         try:
             self.h5: Any = h5py.File(self._view if self._view is not None else path, "r")
         except BaseException:
