@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -15,7 +15,7 @@ from livecassi.app.pictures import Picture
 from livecassi.app.windows.theme import BACKGROUND
 
 NEAR_PX = 12  # on the screen: a click this near to a pin means the pin
-SATURATION_LUT = np.array([[0, 0, 0, 0], [255, 40, 44, 235]], np.uint8)
+SATURATION_LUT = np.array([[0, 0, 0, 0], [255, 40, 44, 190]], np.uint8)
 
 
 class ImageView(QWidget):
@@ -149,6 +149,17 @@ class ImageView(QWidget):
         row, column = int(np.floor(point.y())), int(np.floor(point.x()))
         height, width = self._shape
         return (row, column) if 0 <= row < height and 0 <= column < width else None
+
+    def place_of(self, row: int, column: int) -> QPoint:
+        """Where the centre of a pixel lies on the screen, in the coordinates of `surface`."""
+        point: QPoint = self._canvas.mapFromScene(self._box.mapViewToScene(QPointF(column + 0.5, row + 0.5)))
+        return point
+
+    @property
+    def surface(self) -> QWidget:
+        """The widget that receives the mouse."""
+        surface: QWidget = self._canvas.viewport()
+        return surface
 
     def _pin_near(self, scene_position: QPointF) -> int | None:
         for number, pin in self._pins.items():

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QWidget
 
 from livecassi.app.levels import Levels
 from livecassi.app.pictures import View
-from livecassi.app.windows.theme import dim_label, tabular
+from livecassi.app.windows.theme import dim_label, number_box
 
 SMALLEST_RANGE = 1e-3
 
@@ -31,14 +31,11 @@ class LevelBar(QWidget):
             row.addWidget(widget)
 
     def _spin(self, hint: str) -> QDoubleSpinBox:
-        spin = QDoubleSpinBox()
+        spin = number_box("", 3)
         spin.setRange(-1e6, 1e6)
-        spin.setDecimals(3)
-        spin.setKeyboardTracking(False)
         spin.setToolTip(f"{hint}; switch Auto off to set it")
         spin.setFixedWidth(84)
         spin.setEnabled(False)
-        tabular(spin)
         spin.valueChanged.connect(self._on_level)
         return spin
 

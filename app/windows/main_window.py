@@ -11,7 +11,8 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from livecassi.app.log_lines import LogLines
-from livecassi.app.opening import SourceKind, SourceRequest
+from livecassi.app.notices import notice
+from livecassi.app.opening import SourceRequest
 from livecassi.app.pictures import View
 from livecassi.app.rate import RateMeter
 from livecassi.app.report import report_text
@@ -19,15 +20,16 @@ from livecassi.app.session import Session, SessionState, SessionStats
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.engine_panel import EnginePanel
 from livecassi.app.windows.error_dialog import ErrorDialog, Remedy
+from livecassi.app.windows.layout import Layout
 from livecassi.app.windows.log_dock import LogDock
 from livecassi.app.windows.menus import MenuActs, build_menus
 from livecassi.app.windows.recording_control import RecordingControl
 from livecassi.app.windows.recording_panel import RecordingPanel
 from livecassi.app.windows.screen import Screen
+from livecassi.app.windows.session_switch import SessionSwitch
 from livecassi.app.windows.source_dialogs import BenchDialog, ask_calibration, ask_measurement, ask_recording
 from livecassi.app.windows.source_panel import SourcePanel
 from livecassi.app.windows.status import StatusReadings
-from livecassi.calibration.store import load_calibration
 from livecassi.drivers import LivecassiError, SourceError, SourceSettings
 from livecassi.engines import EngineError, EngineSpec, build_engine
 
@@ -64,13 +66,12 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._specs, self._engine_name = engine_specs, engine_name
         self._engine_options = {engine_name: dict(engine_options or {})}
-        self._open_session, self._request, self._settings = open_session, request, settings
         self._session = session
+        self._switch = SessionSwitch(lambda: self._session, open_session, request, self._adopt, self._tell, self)
         self.cubes_shown = self.pictures_shown = self.errors_told = 0
         self._display_rate = RateMeter()
         self._ticks = 0
         self._hint_text, self._hint_until = "", 0.0
-        self._busy = ""  # what is being done beside the window
         self._closing = self._closed = False
         self.log_lines = LogLines()
         self.log_lines.attach()
@@ -83,7 +84,8 @@ class MainWindow(QMainWindow):
         self.errors = ErrorDialog(self._report, self)
         self._lay_out()
         self._connect()
-        self._restore_layout()
+        self._layout = Layout(settings, self, self._body, self.display)
+        self._layout.restore()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
@@ -122,8 +124,8 @@ class MainWindow(QMainWindow):
         self.engines.engine_chosen.connect(self.choose_engine)
         self.display.told.connect(self._hint)
         acts = MenuActs(
-            open_recording=lambda: self._open(ask_recording(self, self.recording.destination)),
-            open_measurement=lambda: self._open(ask_measurement(self, Path.home())),
+            open_recording=lambda: self._switch.open(ask_recording(self, self.recording.destination)),
+            open_measurement=lambda: self._switch.open(ask_measurement(self, Path.home())),
             open_bench=self._ask_bench,
             open_calibration=self._ask_calibration,
             restart=self.restart,
@@ -139,10 +141,8 @@ class MainWindow(QMainWindow):
         )
         actions = build_menus(self, acts, self.log_dock.toggleViewAction())
         for text in ("Open recording", "Open measurement", "Simulated bench"):
-            actions[text].setEnabled(self._open_session is not None)
-        known = self._open_session is not None and self._request is not None
-        actions["Open calibration for this source"].setEnabled(known)
-        self._actions = actions
+            actions[text].setEnabled(self._switch.can_open)
+        self._open_calibration = actions["Open calibration for this source"]
 
     # ---- the session ---------------------------------------------------------------------------------------------
 
@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
         self.source.show_settings(session.stats().settings)
         self.engines.show_engines(self._specs, session.calibration, self._engine_name)
         self.choose_engine(self._engine_name)
+        self._open_calibration.setEnabled(self._switch.can_open and self._switch.request is not None)
         session.start()
         self._slow_tick()
 
@@ -182,58 +183,8 @@ class MainWindow(QMainWindow):
         self._slow_tick()
 
     def restart(self) -> None:
-        """Start the source again from the beginning; a camera is opened anew where that is possible."""
-        if self._request is not None and self._request.kind is SourceKind.CAMERA and self._open_session is not None:
-            self._open(self._request)
-            return
-        session, name = self._session, self._engine_name
-
-        def start_again() -> None:
-            session.stop()
-            session.start()
-
-        self._beside(f"Restarting {session.source.info.title}…", start_again, lambda _: self.choose_engine(name))
-
-    def _open(self, request: SourceRequest | None) -> None:
-        if request is None or self._open_session is None:
-            return
-        open_session, old = self._open_session, self._session
-
-        def swap() -> Session:
-            if request.kind is SourceKind.CAMERA:  # one camera cannot be opened twice
-                if request.calibration is not None:
-                    load_calibration(request.calibration)  # a bad file must not cost the running session
-                old.close()
-                return open_session(request)
-            new = open_session(request)
-            old.close()
-            return new
-
-        def swapped(new: Session | None) -> None:
-            if new is not None:
-                self._request = request
-                self._actions["Open calibration for this source"].setEnabled(True)
-                self._adopt(new)
-
-        self._beside("Opening…", swap, swapped)
-
-    def _beside(self, what: str, act: Callable[[], Session | None], then: Callable[[Session | None], None]) -> None:
-        """Do something slow without freezing the picture; one such thing at a time."""
-        if self._busy or self._closing:
-            return
-        self._busy = what
-
-        def done(session: Session | None, error: Exception | None) -> None:
-            self._busy = ""
-            if self._closing:
-                if session is not None:
-                    session.close()
-            elif error is not None:
-                self._tell(error, Remedy("Try again", lambda: self._beside(what, act, then)))
-            else:
-                then(session)
-
-        Background(act, done, name="opening", parent=self)
+        """Start the source again from the beginning."""
+        self._switch.restart()
 
     def _configure(self, settings: SourceSettings) -> None:
         try:
@@ -260,8 +211,12 @@ class MainWindow(QMainWindow):
     def _slow_tick(self) -> None:
         stats = self._session.stats()
         error = self._session.take_error()
-        if error is not None and not self._busy:
-            self._tell(error, self._remedy(error), self.record_control.note_of_loss() if _lost(stats) else "")
+        if error is not None and not self._switch.busy:
+            self._tell(
+                error,
+                self._remedy(error),
+                self.record_control.note_of_loss() if stats.state is SessionState.FAILED else "",
+            )
         self.status.show_stats(stats, self._display_rate.hz(time.monotonic_ns()), self.record_control.recording)
         self.source.show_state(stats.state)
         self.engines.show_progress(stats.engine, stats.building)
@@ -274,22 +229,11 @@ class MainWindow(QMainWindow):
         self.display.image.show_notice(text)
 
     def _notice(self, stats: SessionStats) -> str:
-        result = self.display.result
-        if self._busy or self._closing:
-            return self._busy or "Closing: the recording is being finished…"
-        if stats.state is SessionState.FAILED:
-            return "No frames: the source failed. Press Space to start it again"
-        if stats.state is SessionState.ENDED:
-            return f"The file has ended after {stats.frames} frames. Press Space to play it again"
+        if self._switch.busy or self._closing:
+            return self._switch.busy or "Closing: the recording is being finished…"
         if time.monotonic() < self._hint_until:
             return self._hint_text
-        if result is None:
-            return "Waiting for the first frame…"
-        if result.cube is None and stats.building:
-            return f"Preparing {stats.building}… meanwhile this is the raw coded frame"
-        if result.cube is None and not stats.engine:
-            return "No engine is running: this is the raw coded frame"
-        return ""
+        return notice(stats, self.display.result)
 
     # ---- trouble -------------------------------------------------------------------------------------------------
 
@@ -316,12 +260,12 @@ class MainWindow(QMainWindow):
     def _ask_bench(self) -> None:
         dialog = BenchDialog(self)
         if dialog.exec():
-            self._open(dialog.request())
+            self._switch.open(dialog.request())
         dialog.deleteLater()
 
     def _ask_calibration(self) -> None:
-        if self._request is not None:
-            self._open(ask_calibration(self, self._request))
+        if self._switch.request is not None:
+            self._switch.open(ask_calibration(self, self._switch.request))
 
     def _about(self) -> None:
         QMessageBox.about(
@@ -341,9 +285,9 @@ class MainWindow(QMainWindow):
         event.ignore()
         if self._closing:
             return
-        self._closing = True
+        self._closing = self._switch.closing = True
         self._timer.stop()
-        self._save_layout()
+        self._layout.save()
         self.errors.forget_all()
         self.display.image.show_notice(self._notice(self._session.stats()))
         if self.record_control.recording:
@@ -357,33 +301,3 @@ class MainWindow(QMainWindow):
         self._closed = True
         self.close()
         self.closed.emit()
-
-    def _save_layout(self) -> None:
-        if self._settings is None:
-            return
-        self._settings.setValue("window/geometry", self.saveGeometry())
-        self._settings.setValue("window/state", self.saveState())
-        self._settings.setValue("window/body", self._body.saveState())
-        self._settings.setValue("window/screen", self.display.saveState())
-        self._settings.setValue("view/pin_window", self.display.pins.window_size)
-        self._settings.sync()
-
-    def _restore_layout(self) -> None:
-        if self._settings is None:
-            return
-        for key, restore in (
-            ("window/geometry", self.restoreGeometry),
-            ("window/state", self.restoreState),
-            ("window/body", self._body.restoreState),
-            ("window/screen", self.display.restoreState),
-        ):
-            saved = self._settings.value(key)
-            if saved is not None:
-                restore(saved)
-        size = self._settings.value("view/pin_window")
-        if size is not None:
-            self.display.pins.choose_window(int(str(size)))
-
-
-def _lost(stats: SessionStats) -> bool:
-    return stats.state is SessionState.FAILED

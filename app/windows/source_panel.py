@@ -1,10 +1,10 @@
 """Transport and camera settings: play and pause, exposure, gain."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.session import SessionState
-from livecassi.app.windows.theme import as_panel, dim_label, section_label, tabular
+from livecassi.app.windows.theme import as_panel, dim_label, number_box, section_label
 from livecassi.drivers import SourceInfo, SourceSettings
 
 STATE_TEXT = {
@@ -30,8 +30,8 @@ class SourcePanel(QWidget):
         self._state = dim_label()
         self.play = QPushButton("❙❙  Pause")
         self.play.clicked.connect(self.play_pressed)
-        self.exposure = self._spin(" ms", 3)
-        self.gain = self._spin(" dB", 1)
+        self.exposure = number_box(" ms", 3)
+        self.gain = number_box(" dB", 1)
         self._applied = dim_label()
         self._applied.setWordWrap(True)
         self.exposure.valueChanged.connect(
@@ -54,16 +54,6 @@ class SourcePanel(QWidget):
         column.addWidget(self.play)
         column.addLayout(grid)
         column.addWidget(self._applied)
-
-    @staticmethod
-    def _spin(suffix: str, decimals: int) -> QDoubleSpinBox:
-        spin = QDoubleSpinBox()
-        spin.setSuffix(suffix)
-        spin.setDecimals(decimals)
-        spin.setKeyboardTracking(False)
-        spin.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-        tabular(spin)
-        return spin
 
     def show_source(self, info: SourceInfo) -> None:
         """Another source: its title and what can be set on it."""

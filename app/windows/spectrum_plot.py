@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, Qt, Signal
 from PySide6.QtWidgets import QGraphicsItem, QVBoxLayout, QWidget
 
 from livecassi.app.picks import PICK_COLOURS, nearest_band
@@ -94,6 +94,20 @@ class SpectrumPlot(QWidget):
         """Wavelengths and values of the curve of a pin. Raises `KeyError`."""
         wavelengths, values = self._curves[number].getData()
         return wavelengths, values
+
+    def place_of(self, wavelength_nm: float) -> QPoint:
+        """A place on the screen at a wavelength, halfway up, in the coordinates of `surface`."""
+        box = self._plot.getPlotItem().getViewBox()
+        point: QPoint = self._plot.mapFromScene(
+            box.mapViewToScene(QPointF(wavelength_nm, (self._bottom + self._top) / 2))
+        )
+        return point
+
+    @property
+    def surface(self) -> QWidget:
+        """The widget that receives the mouse."""
+        surface: QWidget = self._plot.viewport()
+        return surface
 
     @property
     def curve_numbers(self) -> list[int]:

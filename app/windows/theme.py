@@ -4,7 +4,7 @@ from importlib import resources
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QIcon, QPalette, QPixmap
-from PySide6.QtWidgets import QApplication, QLabel, QStyleFactory, QWidget
+from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QStyleFactory, QWidget
 
 BACKGROUND = "#12151b"
 PANEL = "#191d25"
@@ -48,7 +48,7 @@ QComboBox, QDoubleSpinBox, QSpinBox {{
 }}
 QComboBox:focus, QDoubleSpinBox:focus, QSpinBox:focus {{ border-color: {ACCENT}; }}
 QDoubleSpinBox:disabled, QSpinBox:disabled, QComboBox:disabled {{ color: {DIM}; background: {PANEL}; }}
-QAbstractSpinBox QLineEdit {{ background: transparent; border: none; padding: 0 0 0 6px; }}
+QAbstractSpinBox QLineEdit {{ background: transparent; border: none; padding: 0; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
 QComboBox::drop-down {{ border: none; width: 24px; }}
 QComboBox::down-arrow {{ image: url(ICONS/chevron.svg); width: 12px; height: 12px; }}
@@ -77,6 +77,12 @@ QMenu::separator {{ height: 1px; background: {LINE}; margin: 4px 8px; }}
 QPlainTextEdit {{ background: {BACKGROUND}; border: 1px solid {LINE}; border-radius: 6px; }}
 QDockWidget::title {{ background: {PANEL}; padding: 6px 10px; }}
 QSplitter::handle {{ background: transparent; }}
+QScrollBar:vertical {{ background: transparent; width: 10px; margin: 2px; }}
+QScrollBar::handle:vertical {{ background: {LINE}; border-radius: 3px; min-height: 24px; }}
+QScrollBar::handle:vertical:hover {{ background: {DIM}; }}
+QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{
+    background: none; border: none; height: 0; width: 0;
+}}
 """
 
 
@@ -127,6 +133,18 @@ def as_panel(widget: QWidget) -> None:
     """Give a widget the raised background of a panel."""
     widget.setObjectName("panel")
     widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+
+
+def number_box(suffix: str, decimals: int) -> QDoubleSpinBox:
+    """A box for a number that reports after Enter or leaving it, not per key; arrow keys and the wheel step."""
+    box = QDoubleSpinBox()
+    box.setSuffix(suffix)
+    box.setDecimals(decimals)
+    box.setKeyboardTracking(False)
+    box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+    box.lineEdit().setTextMargins(6, 0, 0, 0)
+    tabular(box)
+    return box
 
 
 def dim_label(text: str = "") -> QLabel:

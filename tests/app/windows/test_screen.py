@@ -1,0 +1,119 @@
+"""The mouse on picture and plot: pixels, pins, the band line, and the levels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyqtgraph as pg
+import pytest
+from fakes import HEIGHT, WIDTH, FakeEngine, small_calibration
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from livecassi.app.pictures import View
+from livecassi.app.session import Result
+from livecassi.app.windows.screen import Screen
+from livecassi.calibration import Corrector
+from livecassi.drivers import Frame
+
+
+@pytest.fixture
+def every_move_counts() -> Iterator[None]:
+    """Moves of a mouse that is faster than a hand are not left out."""
+    limit = pg.getConfigOption("mouseRateLimit")
+    pg.setConfigOption("mouseRateLimit", -1)
+    yield
+    pg.setConfigOption("mouseRateLimit", limit)
+
+
+@pytest.fixture
+def screen(qtbot: QtBot) -> Screen:
+    calibration = small_calibration()
+    screen = Screen(calibration)
+    qtbot.addWidget(screen)
+    screen.resize(1100, 700)
+    screen.show()
+    qtbot.waitExposed(screen)
+    pixels = np.random.default_rng(6).integers(10, 4000, calibration.measurement_shape, np.uint16)
+    frame = Frame(pixels, 0, 0)
+    measurement = Corrector(calibration).correct(frame)
+    screen.show_result(Result(frame, measurement, FakeEngine(calibration).reconstruct(measurement), 1.0))
+    return screen
+
+
+def drag(surface: QWidget, start: QPoint, end: QPoint) -> None:
+    """Press, move and release as a mouse does; Qt's own test moves carry no buttons."""
+    none, left = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
+    moves = [(QEvent.Type.MouseMove, none, left, start + (end - start) * share) for share in (0.3, 0.6, 1.0)]
+    for kind, button, held, place in (
+        (QEvent.Type.MouseMove, none, none, start),
+        (QEvent.Type.MouseButtonPress, left, left, start),
+        *moves,
+        (QEvent.Type.MouseButtonRelease, left, none, end),
+    ):
+        where = QPointF(place)
+        event = QMouseEvent(
+            kind, where, QPointF(surface.mapToGlobal(place)), button, held, Qt.KeyboardModifier.NoModifier
+        )
+        QApplication.sendEvent(surface, event)
+
+
+def test_a_click_pins_the_pixel_under_the_pointer_and_a_right_click_removes_it(qtbot: QtBot, screen: Screen) -> None:
+    image = screen.image
+    for row, column in ((0, 0), (HEIGHT - 1, 2), (5, WIDTH - 1)):
+        qtbot.mouseClick(image.surface, Qt.MouseButton.LeftButton, pos=image.place_of(row, column))
+    assert [(p.row, p.column) for p in screen.picks] == [(0, 0), (HEIGHT - 1, 2), (5, WIDTH - 1)]
+    qtbot.mouseClick(image.surface, Qt.MouseButton.LeftButton, pos=image.place_of(5, WIDTH + 3))
+    assert len(screen.picks) == 3
+    qtbot.mouseClick(image.surface, Qt.MouseButton.RightButton, pos=image.place_of(HEIGHT - 1, 2))
+    assert [p.number for p in screen.picks] == [1, 3]
+
+
+def test_a_ninth_pin_is_refused_with_a_hint(qtbot: QtBot, screen: Screen) -> None:
+    for column in range(8):
+        screen.add_pin(3, column)
+    with qtbot.waitSignal(screen.told) as told:
+        screen.add_pin(4, 4)
+    assert "remove one first" in told.args[0]
+    assert screen.plot.curve_numbers == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.usefixtures("every_move_counts")
+def test_a_pin_can_be_dragged(screen: Screen) -> None:
+    screen.add_pin(4, 4)
+    drag(screen.image.surface, screen.image.place_of(4, 4), screen.image.place_of(15, 12))
+    assert [(p.row, p.column) for p in screen.picks] == [(15, 12)]
+    cube = screen.result.cube
+    np.testing.assert_array_equal(screen.plot.curve(1)[1], cube.values[:, 15, 12])
+
+
+@pytest.mark.usefixtures("every_move_counts")
+def test_the_line_in_the_spectrum_chooses_the_band(screen: Screen) -> None:
+    assert screen.bands.band == 2
+    drag(screen.plot.surface, screen.plot.place_of(550), screen.plot.place_of(612))
+    assert screen.bands.band == 3
+    assert screen.view is View.BAND
+    np.testing.assert_array_equal(screen.image.pixels, screen.result.cube.values[3])
+
+
+def test_pins_of_the_scene_are_not_set_on_a_raw_frame_of_another_grid(qtbot: QtBot, screen: Screen) -> None:
+    screen.choose_view(View.RAW)
+    with qtbot.waitSignal(screen.told) as told:
+        qtbot.mouseClick(screen.image.surface, Qt.MouseButton.LeftButton, pos=screen.image.place_of(3, 3))
+    assert "belong to the scene" in told.args[0]
+    assert len(screen.picks) == 0
+
+
+def test_fixed_levels_stay_with_their_view(qtbot: QtBot, screen: Screen) -> None:
+    screen.choose_view(View.BAND)
+    screen.levels.auto.click()
+    screen.levels.low.setValue(0.1)
+    screen.levels.high.setValue(0.7)
+    assert tuple(screen.picture.levels) == (0.1, 0.7)
+    screen.choose_view(View.RAW)
+    assert screen.levels.auto.isChecked()
+    screen.choose_view(View.BAND)
+    assert tuple(screen.picture.levels) == (0.1, 0.7)
+    screen.levels.auto.click()
+    assert tuple(screen.picture.levels) != (0.1, 0.7)
