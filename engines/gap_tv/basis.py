@@ -15,9 +15,8 @@ from livecassi.engines.errors import EngineError
 Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 
-SPREAD_EXPONENT = 0.8  # 0: all curves alike, 1: as measured; chosen on training scenes
 LEAST_SPREAD = 1e-4  # relative to the first curve
-DCT_DECAY = 1.3  # spread of DCT curve k is (1 + k) ** -DCT_DECAY, about that of measured reflectances
+DCT_DECAY = 1.6  # spread of cosine k is (1 + k) ** -DCT_DECAY, about that of measured reflectances
 TOLERANCE_NM = 5.0  # how far outside its range the learned basis is still trusted
 
 
@@ -52,29 +51,30 @@ class SpectralBasis:
         low, high = self.wavelengths_nm[0] - TOLERANCE_NM, self.wavelengths_nm[-1] + TOLERANCE_NM
         return bool(low <= wavelengths_nm.min() and wavelengths_nm.max() <= high)
 
-    def sampled(self, wavelengths_nm: NDArray[np.floating], rank: int) -> Array32:
+    def sampled(self, wavelengths_nm: NDArray[np.floating], rank: int, exponent: float) -> Array32:
         """Scaled curves `(C, rank)` at the given bands: orthogonal columns, the first of norm 1.
 
         The curves' covariance is sampled at the bands and its leading eigenvectors are taken, so that they are
-        orthogonal on these very bands. Column k has the norm of its relative spread to the power SPREAD_EXPONENT.
+        orthogonal on these very bands. Column k has the norm of its relative spread to the power `exponent`: 0 treats
+        all curves alike, 1 trusts the measured spreads fully.
         """
         at_bands = np.stack([np.interp(wavelengths_nm, self.wavelengths_nm, curve) for curve in self.components])
         spread = at_bands.T * self.spread
         vectors, singular, _ = np.linalg.svd(spread, full_matrices=True)
         padded = np.zeros(max(rank, len(singular)))
         padded[: len(singular)] = singular
-        return _scaled(vectors[:, :rank], padded[:rank])
+        return _scaled(vectors[:, :rank], padded[:rank], exponent)
 
 
-def dct_basis(bands: int, rank: int) -> Array32:
+def dct_basis(bands: int, rank: int, exponent: float) -> Array32:
     """Scaled cosine curves `(C, rank)`: a basis that knows nothing about reflectances, for any wavelengths."""
     k, c = np.arange(rank), np.arange(bands)[:, None]
     curves = np.cos(np.pi * (c + 0.5) * k / bands)
-    return _scaled(curves / np.linalg.norm(curves, axis=0), (1.0 + k) ** (-DCT_DECAY / SPREAD_EXPONENT))
+    return _scaled(curves / np.linalg.norm(curves, axis=0), (1.0 + k) ** -DCT_DECAY, exponent)
 
 
-def _scaled(vectors: NDArray[np.floating], spread: NDArray[np.floating]) -> Array32:
-    relative = np.maximum(spread / spread[0], LEAST_SPREAD) ** SPREAD_EXPONENT
+def _scaled(vectors: NDArray[np.floating], spread: NDArray[np.floating], exponent: float) -> Array32:
+    relative = np.maximum(spread / spread[0], LEAST_SPREAD) ** exponent
     signs = np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)
     return np.ascontiguousarray(vectors * signs * relative, np.float32)
 

@@ -12,6 +12,7 @@ from livecassi.calibration import Calibration, Measurement, sensing_model
 from livecassi.engines.cube import Cube
 from livecassi.engines.engine import EngineInfo
 from livecassi.engines.errors import EngineError, EngineMismatchError
+from livecassi.engines.gap_tv import plan
 from livecassi.engines.gap_tv.basis import SpectralBasis, dct_basis
 from livecassi.engines.gap_tv.row_pool import RowPool, usable_cores
 from livecassi.engines.gap_tv.solver import Solver
@@ -23,8 +24,7 @@ NAME = "gap-tv"
 LARGEST_FRAME_GAP = 30  # frames that may lie between two measurements of one moving scene
 LARGEST_MISFIT = 0.5  # of the previous cube to the new measurement; beyond it the scene was cut
 MOST_THREADS = 8
-RIDGE = 1e-3  # of the mean diagonal of (A B)(A B)ᵀ
-AUTO_WEIGHT = 4.0  # in units of the mean brightness of the scene; chosen on training scenes
+LARGEST_BRIGHTENING = 1.5  # beyond it, or its inverse, the noise is another and the next frame starts from nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class GapTvSettings:
     live_iterations: int = 10
     live: bool = True
     rank: int | None = 8
-    weight: float | None = None
+    weight: float = 1.0
+    noise: float | None = None
     basis: str = "learned"
     threads: int | None = None
 
@@ -51,18 +52,19 @@ class GapTv:
         self.live = settings.live
         self._calibration = calibration
         self._settings = settings
-        self._weight = AUTO_WEIGHT if settings.weight is None else settings.weight
         bands = calibration.bands
         rank = bands if settings.rank is None else min(settings.rank, bands)
+        exponent = plan.SINGLE_EXPONENT if calibration.system.single_disperser else plan.DUAL_EXPONENT
         if settings.basis == "learned" and learned is not None and learned.covers(calibration.wavelengths_nm):
-            basis, self.basis_name = learned.sampled(calibration.wavelengths_nm, rank), learned.name
+            basis, self.basis_name = learned.sampled(calibration.wavelengths_nm, rank, exponent), learned.name
         else:
-            basis, self.basis_name = dct_basis(bands, rank), "dct"
+            basis, self.basis_name = dct_basis(bands, rank, exponent), "dct"
         threads = settings.threads or min(usable_cores(), MOST_THREADS)
         self._pool = RowPool(threads)
-        self._solver = Solver(subspace_model(calibration, basis, RIDGE, self._pool), calibration.cube_shape, self._pool)
+        self._solver = Solver(subspace_model(calibration, basis, self._pool), calibration.cube_shape, self._pool)
         self._light = float(sensing_model(calibration).forward(np.ones(calibration.cube_shape, np.float32)).mean())
         self._previous: int | None = None
+        self._brightness = 0.0
         self.info = EngineInfo(
             NAME,
             f"numba, {threads} threads",
@@ -72,7 +74,8 @@ class GapTv:
                 ("live_iterations", str(settings.live_iterations)),
                 ("live", "on" if settings.live else "off"),
                 ("rank", str(rank)),
-                ("weight", f"{self._weight:g}"),
+                ("weight", f"{settings.weight:g}"),
+                ("noise", "auto" if settings.noise is None else f"{settings.noise:g}"),
                 ("basis", self.basis_name),
                 ("threads", str(threads)),
             ),
@@ -90,18 +93,42 @@ class GapTv:
             self.reset()
             return self._wrap(np.zeros(self._calibration.cube_shape, np.float32), measurement)
         measured = values / np.float32(brightness)
-        warm = self._follows(measurement) and self._solver.misfit(measured) < LARGEST_MISFIT
-        if not warm:
-            self._solver.reset()
-        count = self._settings.live_iterations if warm else self._settings.iterations
-        self._solver.iterate(measured, count, self._weight)
+        if self._follows(measurement, brightness) and self._solver.misfit(measured) < LARGEST_MISFIT:
+            self._solver.iterate(measured, plan.live_weights(self._settings.live_iterations, self._settings.weight))
+        else:
+            self._start(measured)
+            self._brightness = brightness
         self._previous = measurement.frame_index
         return self._wrap(self._solver.cube(brightness), measurement)
 
-    def _follows(self, measurement: Measurement) -> bool:
+    def _start(self, measured: Array32) -> None:
+        """From nothing: half the iterations with much room for noise, then with the noise that they revealed.
+
+        With a dual disperser neighbouring pixels share no light, noise hardly spreads and one ridge suits all.
+        """
+        solver, settings = self._solver, self._settings
+        single = self._calibration.system.single_disperser
+        weights = plan.cold_weights(settings.iterations, settings.weight)
+        solver.reset()
+        if settings.noise is not None or not single or len(weights) < plan.FEWEST_FOR_NOISE:
+            known = settings.noise is not None and single
+            solver.model.set_ridge(plan.ridge_for(settings.noise or 0.0) if known else plan.FIRST_RIDGE)
+            solver.iterate(measured, weights)
+            return
+        quarter, half = len(weights) // 4, len(weights) // 2
+        solver.model.set_ridge(plan.FIRST_RIDGE)
+        solver.iterate(measured, weights[:quarter])
+        early = solver.misfit(measured)
+        solver.iterate(measured, weights[quarter:half])
+        solver.model.set_ridge(plan.ridge_for(plan.noise_behind(early, solver.misfit(measured))))
+        solver.iterate(measured, weights[half:])
+
+    def _follows(self, measurement: Measurement, brightness: float) -> bool:
         if not self.live or self._previous is None:
             return False
-        return 0 < measurement.frame_index - self._previous <= LARGEST_FRAME_GAP
+        change = brightness / self._brightness
+        near = 1 / LARGEST_BRIGHTENING <= change <= LARGEST_BRIGHTENING
+        return near and 0 < measurement.frame_index - self._previous <= LARGEST_FRAME_GAP
 
     def _check(self, measurement: Measurement) -> None:
         expected = self._calibration

@@ -303,3 +303,26 @@ def synthesise_rows(z: Array32, basis: Array32, cube: Array32, first: int, last:
                 a = basis[c, k]
                 for j in range(width):
                     cube[c, i, j] += a * z[k, i, j]
+
+
+@_compiled("void(f4[:,:,::1],f4[:,:,::1],f4[:,:,::1],f4,i8,i8)")
+def relax_rows(moved: Array32, z: Array32, multiplier: Array32, relaxation: np.float32, first: int, last: int) -> None:
+    """`moved <- relaxation * moved + (1 - relaxation) * z + multiplier`."""
+    rank, _, width = z.shape
+    rest = np.float32(1.0) - relaxation
+    for k in range(rank):
+        for i in range(first, last):
+            for j in range(width):
+                moved[k, i, j] = relaxation * moved[k, i, j] + rest * z[k, i, j] + multiplier[k, i, j]
+
+
+@_compiled("void(f4[:,:,::1],f4[:,:,::1],f4[:,:,::1],f4[:,:,::1],i8,i8)")
+def settle_rows(moved: Array32, z: Array32, multiplier: Array32, pulled: Array32, first: int, last: int) -> None:
+    """`multiplier <- moved - z` and `pulled <- z - multiplier`."""
+    rank, _, width = z.shape
+    for k in range(rank):
+        for i in range(first, last):
+            for j in range(width):
+                difference = moved[k, i, j] - z[k, i, j]
+                multiplier[k, i, j] = difference
+                pulled[k, i, j] = z[k, i, j] - difference

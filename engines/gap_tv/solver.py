@@ -5,6 +5,7 @@ relative of generalised alternating projection (Yuan, ICIP 2016; Liao, Li and Ca
 for all coefficients of a pixel. Its dual field is kept from one iteration to the next, so that two inner steps suffice.
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -18,6 +19,7 @@ Array32 = NDArray[np.float32]
 
 DUAL_STEP = np.float32(0.125)  # 1/8 is the proven bound of Chambolle's iteration; larger ones oscillate
 INNER_STEPS = 2
+RELAXATION = np.float32(1.7)  # over-relaxation of ADMM, below 2
 
 
 class TotalVariation:
@@ -34,22 +36,18 @@ class TotalVariation:
         self._dual[:] = 0
         self._next[:] = 0
 
-    def denoise(self, noisy: Array32, weight: float, steps: int, smooth: Array32) -> None:
-        """Write the denoised coefficients `(r, H, W)` into `smooth`."""
-        amount = np.float32(weight)
-        for _ in range(steps):
-            self._pool.run(
-                partial(_dual_step, noisy, self._dual, self._next, amount),
-                self._height,
-            )
+    def advance(self, noisy: Array32, weight: np.float32) -> None:
+        """Bring the dual field nearer to that of `noisy (r, H, W)`."""
+        for _ in range(INNER_STEPS):
+            self._pool.run(partial(self._step, noisy, weight), self._height)
             self._dual, self._next = self._next, self._dual
-        self._pool.run(
-            lambda first, last: kernels.tv_primal_rows(noisy, self._dual, amount, smooth, first, last), self._height
-        )
 
+    def _step(self, noisy: Array32, weight: np.float32, first: int, last: int) -> None:
+        kernels.tv_dual_rows(noisy, self._dual, self._next, weight, DUAL_STEP, first, last)
 
-def _dual_step(noisy: Array32, dual: Array32, following: Array32, weight: np.float32, first: int, last: int) -> None:
-    kernels.tv_dual_rows(noisy, dual, following, weight, DUAL_STEP, first, last)
+    def smooth_rows(self, noisy: Array32, weight: np.float32, smooth: Array32, first: int, last: int) -> None:
+        """Write the denoised rows [first, last) into `smooth`."""
+        kernels.tv_primal_rows(noisy, self._dual, weight, smooth, first, last)
 
 
 class Solver:
@@ -71,6 +69,7 @@ class Solver:
         """Start from nothing."""
         self.z[:] = 0
         self._multiplier[:] = 0
+        self._pulled[:] = 0
         self._variation.reset()
 
     def misfit(self, measured: Array32) -> float:
@@ -78,27 +77,21 @@ class Solver:
         size = float(np.linalg.norm(measured))
         return float(np.linalg.norm(self.model.residual(self.z, measured))) / size if size > 0 else 0.0
 
-    def iterate(self, measured: Array32, iterations: int, weight: float) -> None:
-        """Improve `z` for a measurement `(H, W')` whose scene has a brightness of about 1."""
-        for _ in range(iterations):
-            self._pool.run(self._pull, len(self.z[0]))
+    def iterate(self, measured: Array32, weights: Iterable[float]) -> None:
+        """Improve `z` for a measurement `(H, W')` whose scene has a brightness of about 1: once per TV weight."""
+        height = self.z.shape[1]
+        for weight in map(np.float32, weights):
             self.model.data_step(self._pulled, measured, self._moved)
-            self._pool.run(self._push, len(self.z[0]))
-            self._variation.denoise(self._moved, weight, INNER_STEPS, self.z)
-            self._multiplier, self._moved = self._moved, self._multiplier
-            self._pool.run(self._settle, len(self.z[0]))
+            self._pool.run(self._relax, height)
+            self._variation.advance(self._moved, weight)
+            self._pool.run(partial(self._settle, weight), height)
 
-    def _pull(self, first: int, last: int) -> None:
-        rows = np.s_[:, first:last]
-        np.subtract(self.z[rows], self._multiplier[rows], out=self._pulled[rows])
+    def _relax(self, first: int, last: int) -> None:
+        kernels.relax_rows(self._moved, self.z, self._multiplier, RELAXATION, first, last)
 
-    def _push(self, first: int, last: int) -> None:
-        rows = np.s_[:, first:last]
-        np.add(self._moved[rows], self._multiplier[rows], out=self._moved[rows])
-
-    def _settle(self, first: int, last: int) -> None:
-        rows = np.s_[:, first:last]
-        np.subtract(self._multiplier[rows], self.z[rows], out=self._multiplier[rows])
+    def _settle(self, weight: np.float32, first: int, last: int) -> None:
+        self._variation.smooth_rows(self._moved, weight, self.z, first, last)
+        kernels.settle_rows(self._moved, self.z, self._multiplier, self._pulled, first, last)
 
     def cube(self, scale: float) -> Array32:
         """`scale · B z`, a new array `(C, H, W)`."""

@@ -1,7 +1,6 @@
 """The line of `gap-tv` in the list of engines: what it is and which options it takes."""
 
 from collections.abc import Callable, Mapping
-from math import isfinite
 
 from livecassi.calibration import Calibration, System
 from livecassi.engines.engine import Engine
@@ -54,14 +53,17 @@ def _word_or(word: str, parse: Callable[[str], object]) -> Callable[[str], objec
     return parse_or
 
 
-def _weight(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"found '{text}', expected a number") from None
-    if not (isfinite(value) and 0.001 <= value <= 100):
-        raise ValueError(f"found {text}, expected 0.001 to 100")
-    return value
+def _between(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"found '{text}', expected a number") from None
+        if not low <= value <= high:
+            raise ValueError(f"found {text}, expected {low:g} to {high:g}")
+        return value
+
+    return parse
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -86,7 +88,12 @@ OPTIONS: Mapping[str, EngineOption] = {
     "rank": EngineOption(
         "Number of spectral curves, 1 to 64, or full for as many as bands.", "8", _word_or("full", _whole(1, 64))
     ),
-    "weight": EngineOption("Strength of smoothing, 0.001 to 100, or auto.", "auto", _word_or("auto", _weight)),
+    "weight": EngineOption("Strength of smoothing, 0.001 to 100: 1 is usual.", "1", _between(0.001, 100)),
+    "noise": EngineOption(
+        "Noise relative to the measurement, 0 to 1 (0.02: two per cent), or auto.",
+        "auto",
+        _word_or("auto", _between(0, 1)),
+    ),
     "basis": EngineOption(
         "Spectral curves: learned (from measured reflectances) or dct (cosines).", "learned", _one_of("learned", "dct")
     ),

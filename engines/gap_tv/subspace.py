@@ -23,11 +23,17 @@ from livecassi.engines.gap_tv.row_pool import RowPool
 
 Array32 = NDArray[np.float32]
 
+LEAST_RIDGE = 1e-12  # absolute, for masks that let nothing through
+
 
 class SubspaceModel(Protocol):
     """A sensing model on coefficients `(r, H, W)`."""
 
     basis: Array32
+
+    def set_ridge(self, ridge: float) -> None:
+        """Allow for noise: ρ relative to the mean diagonal of `(A B)(A B)ᵀ`."""
+        ...
 
     def residual(self, z: Array32, measured: Array32) -> Array32:
         """`measured - A B z`, shape of the measurement; the array is reused by the next call."""
@@ -39,9 +45,9 @@ class SubspaceModel(Protocol):
 
 
 class SingleDisperserSubspace:
-    """SD-CASSI and PMVIS on coefficients. `ridge` is ρ relative to the mean diagonal of the matrix."""
+    """SD-CASSI and PMVIS on coefficients."""
 
-    def __init__(self, calibration: Calibration, basis: Array32, ridge: float, pool: RowPool) -> None:
+    def __init__(self, calibration: Calibration, basis: Array32, pool: RowPool) -> None:
         self.basis = basis
         self._pool = pool
         self._mask = np.array(calibration.mask, np.float32, order="C")
@@ -49,18 +55,20 @@ class SingleDisperserSubspace:
         detector = calibration.measurement_shape[1]
         self._residual = np.zeros((self._height, detector), np.float32)
         self._columns, self._weights = _taps(calibration, basis, detector)
-        self._factor(ridge, detector)
+        self._plan(detector)
 
-    def _factor(self, ridge: float, detector: int) -> None:
+    def _plan(self, detector: int) -> None:
+        """Which detector columns share scene pixels, and through which products of taps."""
         reached, rows = np.unique(self._columns, return_inverse=True)
         stride = max(int(np.gcd.reduce(np.diff(reached))), 1) if len(reached) > 1 else 1
         kernel_columns = np.arange(reached[0], reached[-1] + 1, stride)
         taps = np.zeros((len(kernel_columns), self.basis.shape[1]))
         np.add.at(taps, ((reached - reached[0]) // stride)[rows], self._weights.astype(np.float64))
         products = taps @ taps.T
-        kernel = np.zeros(products.shape, np.float32)
+        self._kernel_columns = kernel_columns
+        self._kernel = np.zeros(products.shape, np.float32)
         for q in range(len(products)):
-            kernel[q, : len(products) - q] = products[q, q:]
+            self._kernel[q, : len(products) - q] = products[q, q:]
 
         segment = np.arange(detector) % stride
         order = np.argsort(segment, kind="stable")
@@ -69,16 +77,24 @@ class SingleDisperserSubspace:
         self._segment_end = np.searchsorted(segment[order], segment[order], side="right").astype(np.int64)
         self._blocks = -(-self._height // kernels.LANES)
         self._factors = np.zeros((self._blocks, detector, len(kernel_columns), kernels.LANES), np.float32)
-        power = self._mask**2
-        self._pool.run(
-            partial(kernels.gram_blocks, power, self._place, self._segment_end, kernel_columns, kernel, self._factors),
-            self._blocks,
-        )
-        diagonal = float(self._factors[:, :, 0].sum() / self._residual.size)
-        absolute = np.float32(ridge * diagonal)
-        self._pool.run(
-            lambda first, last: kernels.factor_blocks(self._factors, self._segment_end, absolute, first, last),
-            self._blocks,
+        self._power = self._mask**2
+
+    def set_ridge(self, ridge: float) -> None:
+        """See `SubspaceModel.set_ridge`."""
+        self._pool.run(self._gram, self._blocks)
+        amount = np.float32(max(ridge * float(self._factors[:, :, 0].sum()) / self._residual.size, LEAST_RIDGE))
+        self._pool.run(partial(kernels.factor_blocks, self._factors, self._segment_end, amount), self._blocks)
+
+    def _gram(self, first: int, last: int) -> None:
+        kernels.gram_blocks(
+            self._power,
+            self._place,
+            self._segment_end,
+            self._kernel_columns,
+            self._kernel,
+            self._factors,
+            first,
+            last,
         )
 
     def residual(self, z: Array32, measured: Array32) -> Array32:
@@ -104,15 +120,19 @@ class SingleDisperserSubspace:
 class DualDisperserSubspace:
     """DD-CASSI and NDSSI on coefficients: each coefficient sees one fixed pattern, `Σ_c g_c M_c B_ck`."""
 
-    def __init__(self, calibration: Calibration, basis: Array32, ridge: float, pool: RowPool) -> None:
+    def __init__(self, calibration: Calibration, basis: Array32, pool: RowPool) -> None:
         self.basis = basis
         self._pool = pool
         weights = basis * calibration.response[:, None]
         self._seen: Array32 = np.ascontiguousarray(
             np.tensordot(weights.T, shifted_mask(calibration), axes=1), np.float32
         )
-        squares = np.einsum("khw,khw->hw", self._seen, self._seen)
-        self._inverse = (1.0 / (squares + max(ridge * float(squares.mean()), 1e-20))).astype(np.float32)
+        self._squares: Array32 = np.einsum("khw,khw->hw", self._seen, self._seen)
+        self._inverse = np.zeros_like(self._squares)
+
+    def set_ridge(self, ridge: float) -> None:
+        """See `SubspaceModel.set_ridge`."""
+        self._inverse[:] = 1.0 / (self._squares + max(ridge * float(self._squares.mean()), LEAST_RIDGE))
 
     def residual(self, z: Array32, measured: Array32) -> Array32:
         """See `SubspaceModel.residual`."""
@@ -126,11 +146,11 @@ class DualDisperserSubspace:
         )
 
 
-def subspace_model(calibration: Calibration, basis: Array32, ridge: float, pool: RowPool) -> SubspaceModel:
+def subspace_model(calibration: Calibration, basis: Array32, pool: RowPool) -> SubspaceModel:
     """The model on coefficients that belongs to a calibration."""
     if calibration.system.single_disperser:
-        return SingleDisperserSubspace(calibration, basis, ridge, pool)
-    return DualDisperserSubspace(calibration, basis, ridge, pool)
+        return SingleDisperserSubspace(calibration, basis, pool)
+    return DualDisperserSubspace(calibration, basis, pool)
 
 
 def _taps(calibration: Calibration, basis: Array32, detector: int) -> tuple[NDArray[np.int64], Array32]:
