@@ -1,0 +1,299 @@
+"""The command line from end to end, in this process: what it writes, says, and with which exit code it ends."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from livecassi.app.command_line import main
+from livecassi.app.recording import Recording
+
+TSA_28 = "tsa28"
+ROWS, COLUMNS = 48, 40
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["livecassi", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        captured = capsys.readouterr()
+        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    pattern = np.random.default_rng(0).random((ROWS, COLUMNS)).astype(np.float32)
+    scipy.io.savemat(tmp_path / "mask.mat", {"mask": pattern})
+    return tmp_path / "mask.mat"
+
+
+@pytest.fixture
+def calibration(run: Run, mask: Path, tmp_path: Path) -> Path:
+    out = tmp_path / "calibration.h5"
+    outcome = run("calibrate", "import", mask, "--system", "sd-cassi", "--wavelengths", "450:640:10", "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert f"frames {ROWS} x {COLUMNS + 38}" in outcome.out
+    return out
+
+
+@pytest.fixture
+def scene() -> np.ndarray:
+    """A smooth scene of 20 bands."""
+    rows, columns = np.mgrid[0:ROWS, 0:COLUMNS] / 10
+    bands = np.arange(20)[:, None, None] / 8
+    return (0.5 + 0.2 * np.sin(rows + bands) + 0.2 * np.cos(columns - bands)).astype(np.float32)
+
+
+@pytest.fixture
+def measurement(scene: np.ndarray, mask: Path, tmp_path: Path) -> Path:
+    pattern = scipy.io.loadmat(mask)["mask"]
+    measured = np.zeros((ROWS, COLUMNS + 38), np.float32)
+    for band, picture in enumerate(scene):
+        measured[:, 2 * band : 2 * band + COLUMNS] += pattern * picture
+    np.save(tmp_path / "measurement.npy", measured)
+    return tmp_path / "measurement.npy"
+
+
+def test_help_names_every_command(run: Run) -> None:
+    outcome = run("--help")
+    assert outcome.code == 0
+    for command in (
+        "view",
+        "simulate",
+        "record",
+        "reconstruct",
+        "evaluate",
+        "calibrate",
+        "recording",
+        "benchmark",
+        "engines",
+        "doctor",
+    ):
+        assert command in outcome.out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ["numpy", "cv2", "h5py", "numba", "scipy", "torch", "harvesters", "PySide6", "pydantic", "openvino"]
+    code = (
+        "import sys\nfrom livecassi.app.command_line import main\nsys.argv = ['livecassi', '--help']\n"
+        f"try:\n    main()\nexcept SystemExit:\n    pass\nsys.exit(' '.join(m for m in {heavy!r} if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_measurement_becomes_cubes_that_score_well(
+    run: Run, calibration: Path, measurement: Path, scene: np.ndarray, tmp_path: Path
+) -> None:
+    out, truth = tmp_path / "cubes.h5", tmp_path / "truth.npy"
+    np.save(truth, scene)
+    preview = tmp_path / "sheet.png"
+    outcome = run("reconstruct", measurement, "--calibration", calibration, "--out", out, "--preview", preview)
+    assert outcome.code == 0, outcome.err
+    assert preview.read_bytes().startswith(b"\x89PNG")
+    with h5py.File(out) as file:
+        assert file["cube"].shape == (1, 20, ROWS, COLUMNS)
+        assert file["cube"].dtype == np.float32
+        np.testing.assert_allclose(file["wavelengths_nm"], np.arange(450, 641, 10))
+        assert file.attrs["engine"] == "gap-tv"
+        assert len(file.attrs["calibration_id"]) == 64
+    scored = run("evaluate", out, "--truth", truth, "--json")
+    assert scored.code == 0, scored.err
+    report = json.loads(scored.out)
+    assert report["psnr"] > 28
+    assert set(report["flavours"]) == {"plain", "dynaspec", "mst"}
+    assert report["psnr"] == report["flavours"]["plain"]["psnr"]
+
+
+def test_floating_point_measurements_are_taken_as_they_are(
+    run: Run, calibration: Path, measurement: Path, tmp_path: Path
+) -> None:
+    tenfold = tmp_path / "tenfold.npy"
+    np.save(tenfold, 10 * np.load(measurement))
+    for name, measured in (("one", measurement), ("ten", tenfold)):
+        assert (
+            run("reconstruct", measured, "-c", calibration, "--out", tmp_path / name, "-o", "iterations=20").code == 0
+        )
+    with h5py.File(tmp_path / "one") as one, h5py.File(tmp_path / "ten") as ten:
+        np.testing.assert_allclose(ten["cube"][:], 10 * one["cube"][:], rtol=1e-3, atol=1e-3)
+
+
+def test_simulate_info_and_reconstruct_give_what_the_bench_saw(run: Run, tmp_path: Path) -> None:
+    recording, truth, cubes = tmp_path / "recording", tmp_path / "truth.h5", tmp_path / "cubes.h5"
+    simulated = run(
+        "simulate", "--out", recording, "--truth", truth, "--frames", 3, "--size", "64x80", "--system", "dd-cassi"
+    )
+    assert simulated.code == 0, simulated.err
+    info = run("recording", "info", recording, "--json")
+    report = json.loads(info.out)
+    assert (report["frames_readable"], report["dropped"], report["gaps"]) == (3, 0, [])
+    assert run("reconstruct", recording, "--out", cubes, "--frames", "1:3").code == 0
+    with h5py.File(cubes) as found, h5py.File(truth) as true:
+        assert found["cube"].shape == (2, 30, 64, 80)
+        assert true["cube"].shape == (3, 30, 64, 80)
+        assert found.attrs["calibration_id"] == report["calibration_id"]
+        np.testing.assert_array_equal(found["frame_index"][:], true["frame_index"][1:])
+
+
+def test_the_same_seed_simulates_the_same_frames(run: Run, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        assert run("simulate", "--out", tmp_path / name, "--frames", 2, "--size", "64x72", "--seed", 5).code == 0
+    with Recording(tmp_path / "first") as first, Recording(tmp_path / "second") as second:
+        assert first.calibration is not None
+        assert second.calibration is not None
+        assert first.calibration.id == second.calibration.id
+        for a, b in zip(first.frames(), second.frames(), strict=True):
+            np.testing.assert_array_equal(a.pixels, b.pixels)
+
+
+def test_record_keeps_as_many_frames_as_asked_for_and_cubes(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "recording"
+    outcome = run("record", "--out", out, "--frames", 4, "--size", "64x72", "--rate", "50", "--cubes")
+    assert outcome.code == 0, outcome.err
+    report = json.loads(run("recording", "info", out, "--json").out)
+    assert (report["frames_readable"], report["dropped"], report["complete"]) == (4, 0, True)
+    with Recording(out) as recording:
+        assert recording.cube_count >= 1
+        assert recording.cube(0).values.shape == (30, 64, 72)
+
+
+def test_engines_and_doctor_speak_json(run: Run) -> None:
+    engines = json.loads(run("engines", "--json").out)
+    assert engines[0]["name"] == "gap-tv"
+    assert engines[0]["missing"] == ""
+    checks = json.loads(run("doctor", "--json").out)
+    assert {"Python", "GPU", "cameras"} <= {check["topic"] for check in checks}
+
+
+def broken_measurements(tmp_path: Path, good: Path) -> dict[str, tuple[Path, tuple[str, ...]]]:
+    """Every kind of bad input by name, with words that its message must hold."""
+    measured = np.load(good)
+    files: dict[str, tuple[Path, tuple[str, ...]]] = {}
+
+    def put(name: str, array: np.ndarray, *words: str) -> None:
+        np.save(tmp_path / f"{name}.npy", array)
+        files[name] = (tmp_path / f"{name}.npy", words)
+
+    put("narrow", measured[:, :-1], f"{ROWS} x {COLUMNS + 37}", f"{ROWS} x {COLUMNS + 38}", "choose the calibration")
+    put("four-dimensional", measured[None, None], "shape", "expected")
+    put("complex", measured.astype(np.complex64), "complex", "expected")
+    hole = measured.copy()
+    hole[3, 4] = np.nan
+    put("hole", hole, "NaN", "expected")
+    truncated = tmp_path / "truncated.npy"
+    truncated.write_bytes(good.read_bytes()[:-500])
+    files["truncated"] = (truncated, ("truncated", "again"))
+    scipy.io.savemat(tmp_path / "keyless.mat", {"a": measured, "b": measured})
+    files["keyless"] = (tmp_path / "keyless.mat", ("a single", "b single", "key"))
+    files["absent"] = (tmp_path / "absent.npy", ("absent.npy", "does not exist"))
+    return files
+
+
+def test_bad_measurements_end_with_one_clear_message_and_leave_no_file(
+    run: Run, calibration: Path, measurement: Path, tmp_path: Path
+) -> None:
+    for name, (path, words) in broken_measurements(tmp_path, measurement).items():
+        out = tmp_path / f"{name}-cubes.h5"
+        outcome = run("reconstruct", path, "-c", calibration, "--out", out)
+        assert outcome.code == 2, (name, outcome)
+        assert outcome.err.startswith("livecassi: "), (name, outcome.err)
+        assert "Traceback" not in outcome.err
+        for word in words:
+            assert word in outcome.err, (name, word, outcome.err)
+        assert not out.exists(), name
+
+
+def test_unknown_engine_option_and_calibration_are_refused(
+    run: Run, calibration: Path, measurement: Path, tmp_path: Path
+) -> None:
+    def refused(*arguments: object) -> str:
+        outcome = run("reconstruct", measurement, "--out", tmp_path / "cubes.h5", *arguments)
+        assert outcome.code == 2, outcome
+        return " ".join(outcome.err.split())
+
+    assert "choose one of: gap-tv" in refused("-c", calibration, "--engine", "wishful")
+    assert "its options are" in refused("-c", calibration, "-o", "speed=9")
+    assert "iterations=many" in refused("-c", calibration, "-o", "iterations=many")
+    assert "--calibration" in refused()
+    assert "calibrate import" in refused()
+    assert "not an HDF5 file" in refused("-c", measurement)
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(calibration.read_bytes()[:2000])
+    assert "again" in refused("-c", broken)
+
+
+def test_a_calibration_of_another_system_or_size_is_refused(
+    run: Run, mask: Path, measurement: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.h5"
+    made = run("calibrate", "import", mask, "--system", "dd-cassi", "--wavelengths", "450:640:10", "--out", other)
+    assert made.code == 0, made.err
+    outcome = run("reconstruct", measurement, "-c", other, "--out", tmp_path / "cubes.h5")
+    assert outcome.code == 2
+    assert "dd-cassi" in outcome.err
+
+
+def test_bad_masks_and_wavelengths_are_refused(run: Run, mask: Path, tmp_path: Path) -> None:
+    out = tmp_path / "calibration.h5"
+    too_narrow = run("calibrate", "import", mask, "--system", "dd-cassi", "--wavelengths", "400:700:5", "--out", out)
+    assert too_narrow.code == 2
+    assert "wider mask" in too_narrow.err
+    descending = run("calibrate", "import", mask, "--system", "sd-cassi", "--wavelengths", "700,500", "--out", out)
+    assert descending.code == 2
+    unknown = run("calibrate", "import", mask, "--system", "xd-cassi", "--out", out)
+    assert unknown.code == 2
+    assert "sd-cassi" in unknown.err
+    assert not out.exists()
+
+
+def test_nothing_recorded_is_overwritten(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "recording"
+    assert run("simulate", "--out", out, "--frames", 1, "--size", 64).code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for command in ("simulate", "record"):
+        refused = run(command, "--out", out, "--frames", 1, "--size", 64)
+        assert refused.code == 2
+        assert str(out) in refused.err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_evaluate_refuses_what_does_not_belong_together(
+    run: Run, scene: np.ndarray, measurement: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "truth.npy", scene)
+    np.save(tmp_path / "short.npy", scene[:-1])
+    outcome = run("evaluate", tmp_path / "short.npy", "--truth", tmp_path / "truth.npy")
+    assert outcome.code == 2
+    assert "(19, 48, 40), the truth (20, 48, 40)" in outcome.err
+    assert run("evaluate", measurement, "--truth", tmp_path / "truth.npy").code == 2
+    assert run("evaluate", tmp_path / "absent.h5", "--truth", tmp_path / "truth.npy").code == 2
+
+
+def test_sources_that_do_not_exist_are_refused(run: Run, tmp_path: Path) -> None:
+    absent = run("record", "--out", tmp_path / "recording", tmp_path / "absent")
+    assert absent.code == 2
+    assert "expected 'prototype'" in absent.err
+    no_producer = run("record", "camera", "--out", tmp_path / "recording", "--producer", tmp_path / "absent.cti")
+    assert no_producer.code == 2
+    assert not (tmp_path / "recording").exists()
