@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from livecassi.app.report import error_details
-from livecassi.app.windows.theme import dim_label
+from livecassi.app.windows.theme import dim_label, fixed_font
 from livecassi.app.wording import headline
 
 
@@ -56,6 +56,8 @@ class ErrorDialog(QDialog):
         self._details = QPlainTextEdit()
         self._details.setReadOnly(True)
         self._details.setMinimumHeight(160)
+        self._details.setFont(fixed_font())
+        self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._details.hide()
         self._more = QPushButton("Details")
         self._more.setCheckable(True)

@@ -1,9 +1,9 @@
 """The log inside the window."""
 
-from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.log_lines import LINES_KEPT, LogLines
+from livecassi.app.windows.theme import fixed_font
 
 
 class LogDock(QDockWidget):
@@ -16,10 +16,7 @@ class LogDock(QDockWidget):
         self._text = QPlainTextEdit()
         self._text.setReadOnly(True)
         self._text.setMaximumBlockCount(LINES_KEPT)
-        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        font.setStyleHint(QFont.StyleHint.Monospace)
-        font.setPointSize(9)
-        self._text.setFont(font)
+        self._text.setFont(fixed_font())
         copy = QPushButton("Copy all")
         copy.clicked.connect(lambda: QApplication.clipboard().setText(self.text))
         buttons = QHBoxLayout()

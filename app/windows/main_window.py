@@ -31,7 +31,7 @@ from livecassi.app.windows.source_dialogs import BenchDialog, ask_calibration, a
 from livecassi.app.windows.source_panel import SourcePanel
 from livecassi.app.windows.status import StatusReadings
 from livecassi.drivers import LivecassiError, SourceError, SourceSettings
-from livecassi.engines import EngineError, EngineSpec, build_engine
+from livecassi.engines import EngineError, EngineMismatchError, EngineSpec, EngineUnavailableError, build_engine
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +240,9 @@ class MainWindow(QMainWindow):
     def _remedy(self, error: Exception) -> Remedy | None:
         if isinstance(error, SourceError) and self._session.stats().state is SessionState.FAILED:
             return Remedy("Reconnect", self.restart)
-        if isinstance(error, EngineError) or self._session.stats().engine == "":
+        broke = isinstance(error, EngineError) or not isinstance(error, LivecassiError)
+        hopeless = isinstance(error, EngineUnavailableError | EngineMismatchError)
+        if broke and not hopeless and not self._session.stats().engine:
             return Remedy("Start the engine again", lambda: self.choose_engine(self._engine_name))
         return None
 

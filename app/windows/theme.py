@@ -3,7 +3,7 @@
 from importlib import resources
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QIcon, QPalette, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QStyleFactory, QWidget
 
 BACKGROUND = "#12151b"
@@ -74,6 +74,7 @@ QMenu {{ background: {PANEL}; border: 1px solid {LINE}; padding: 4px; }}
 QMenu::item {{ padding: 5px 26px 5px 18px; border-radius: 4px; }}
 QMenu::item:disabled {{ color: {DIM}; }}
 QMenu::separator {{ height: 1px; background: {LINE}; margin: 4px 8px; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QPlainTextEdit {{ background: {BACKGROUND}; border: 1px solid {LINE}; border-radius: 6px; }}
 QDockWidget::title {{ background: {PANEL}; padding: 6px 10px; }}
 QSplitter::handle {{ background: transparent; }}
@@ -145,6 +146,13 @@ def number_box(suffix: str, decimals: int) -> QDoubleSpinBox:
     box.lineEdit().setTextMargins(6, 0, 0, 0)
     tabular(box)
     return box
+
+
+def fixed_font() -> QFont:
+    """Small type of one width, for logs and tracebacks."""
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    font.setPointSize(9)
+    return font
 
 
 def dim_label(text: str = "") -> QLabel:

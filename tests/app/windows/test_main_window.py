@@ -215,6 +215,31 @@ def test_another_engine_takes_over_and_unavailable_ones_say_why(
     window.choose_engine("absent")
     qtbot.waitUntil(lambda: "no graphics card was found" in window.errors.message)
     assert window.session.stats().engine == "other"
+    assert not window.errors.remedy.isVisible()
+
+
+def test_an_engine_that_breaks_leaves_raw_frames_and_can_be_started_again(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    source = FakeSource(SHAPE, gated=True)
+    window = make_window(source)
+    qtbot.waitUntil(lambda: not window.session.stats().building)
+    step(qtbot, window, source)
+    first = workshop.built["fake"]
+    first.fail_at = 1
+    assert source.gate is not None
+    source.gate.release()
+    qtbot.waitUntil(lambda: window.errors.isVisible())
+    step(qtbot, window, source)
+    qtbot.waitUntil(lambda: "raw coded frame" in window.display.image.notice)
+    assert window.errors.title == "Unexpected error: a defect of livecassi"
+    assert "the fake engine broke" in window.errors.message.lower()
+    assert window.display.image.pixels.shape == SHAPE
+    qtbot.mouseClick(window.errors.remedy, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not window.session.stats().building)
+    step(qtbot, window, source)
+    assert shows_cube(window)
+    assert workshop.built["fake"] is not first
 
 
 def test_an_unplugged_camera_is_told_with_its_recording_and_can_be_reconnected(
