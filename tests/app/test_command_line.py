@@ -169,10 +169,10 @@ def test_the_same_seed_simulates_the_same_frames(run: Run, tmp_path: Path) -> No
 
 def test_record_keeps_as_many_frames_as_asked_for_and_cubes(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "recording"
-    outcome = run("record", "--out", out, "--frames", 4, "--size", "64x72", "--rate", "50", "--cubes")
+    outcome = run("record", "--out", out, "--frames", 60, "--size", "64x72", "--rate", 60, "--cubes")
     assert outcome.code == 0, outcome.err
     report = json.loads(run("recording", "info", out, "--json").out)
-    assert (report["frames_readable"], report["dropped"], report["complete"]) == (4, 0, True)
+    assert (report["frames_readable"], report["dropped"], report["complete"]) == (60, 0, True)
     with Recording(out) as recording:
         assert recording.cube_count >= 1
         assert recording.cube(0).values.shape == (30, 64, 72)
