@@ -12,7 +12,7 @@ from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
 from livecassi.app.engine_list import engine_specs as listed_engines
-from livecassi.app.opening import SourceRequest, open_source
+from livecassi.app.opening import SourceRequest, open_session
 from livecassi.app.session import Session
 from livecassi.app.windows.main_window import MainWindow
 from livecassi.app.windows.theme import apply_theme
@@ -89,22 +89,16 @@ def view_source(
     """Open a source and show it; what `livecassi view` does. Raises `LivecassiError` before a window is shown."""
     check_display()
     return run_window(
-        session_for(request),
+        open_session(request),
         listed_engines(),
         engine_name=engine_name,
         recordings_folder=recordings_folder or Path(platformdirs.user_documents_dir()) / "livecassi",
-        open_session=session_for,
+        open_session=open_session,
         engine_options=engine_options,
         request=request,
         settings=QSettings("livecassi", "livecassi"),
         seconds=seconds,
     )
-
-
-def session_for(request: SourceRequest) -> Session:
-    """A session of what was asked for. Raises `LivecassiError`."""
-    opened = open_source(request)
-    return Session(opened.source, opened.calibration, release=opened.release)
 
 
 def check_display() -> None:
