@@ -27,7 +27,9 @@ def record(
     source: SourceArgument = "prototype",
     seconds: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
     frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
-    cubes: Annotated[bool, typer.Option(help="Keep reconstructed cubes (float16) too: as many as the engine makes in time.")] = False,
+    cubes: Annotated[
+        bool, typer.Option(help="Keep reconstructed cubes (float16) too: as many as the engine makes in time.")
+    ] = False,
     calibration: CalibrationOption = None,
     engine: EngineOption = "gap-tv",
     option: SettingOption = None,
