@@ -97,7 +97,8 @@ def test_help_imports_nothing_heavy() -> None:
     heavy = ["numpy", "cv2", "h5py", "numba", "scipy", "torch", "harvesters", "PySide6", "pydantic", "openvino"]
     code = (
         "import sys\nfrom livecassi.app.command_line import main\nsys.argv = ['livecassi', '--help']\n"
-        f"try:\n    main()\nexcept SystemExit:\n    pass\nsys.exit(' '.join(m for m in {heavy!r} if m in sys.modules) or 0)"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"sys.exit(' '.join(m for m in {heavy!r} if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
