@@ -12,6 +12,7 @@ FIRST_WEIGHT = 32.0
 LAST_WEIGHT = 2.0
 FIRST_RIDGE = 0.03  # of the mean diagonal of (A B)(A B)ᵀ, while the noise is unknown
 LEAST_RIDGE, LARGEST_RIDGE = 1e-3, 0.4
+LEAST_STABLE_RIDGE = 1e-12  # absolute, for masks that let nothing through
 FEWEST_FOR_NOISE = 8  # iterations of a cold start below which the noise is not estimated
 TYPICAL_NOISE = 0.0155  # of 10,000 electrons at the brightest pixel, relative to the measurement
 TYPICAL_RIDGE = 0.1  # what suits that noise on a single disperser
