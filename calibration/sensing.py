@@ -130,17 +130,17 @@ def shifted_mask(calibration: Calibration) -> Array32:
     column further out, as the DynaSpec code does (cassi-protocol 3.2, last-column quirk).
     """
     bands, height, width = calibration.cube_shape
-    taps = shift_taps(calibration.dispersion_px, calibration.header.sub_steps)
-    reach = int(taps.columns.max()) + width + 1
-    wide = np.zeros((height, max(reach, calibration.mask.shape[1])), np.float32)
+    taps = shift_taps(calibration.dispersion_px, SubSteps.POINT)
+    wide = np.zeros((height, max(int(taps.columns.max()) + width + 2, calibration.mask.shape[1])), np.float32)
     wide[:, : calibration.mask.shape[1]] = calibration.mask
+    steps = [np.arange(width)]
+    if calibration.header.sub_steps is SubSteps.TWO_HALVES:
+        steps.append(np.append(np.arange(1, width), width + 1))
     seen = np.zeros((bands, height, width), np.float32)
     for c in range(bands):
-        for k, (column, weight) in enumerate(zip(taps.columns[c], taps.weights[c], strict=True)):
-            seen[c] += weight * wide[:, column : column + width]
-            if calibration.header.sub_steps is SubSteps.TWO_HALVES and k > 0:
-                last = column + width - 1
-                seen[c, :, -1] += weight * (wide[:, last + 1] - wide[:, last])
+        for column, weight in zip(taps.columns[c], taps.weights[c], strict=True):
+            for step in steps:
+                seen[c] += weight / len(steps) * wide[:, column + step]
     return seen
 
 

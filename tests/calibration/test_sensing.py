@@ -109,6 +109,31 @@ def test_two_halves_is_the_mean_of_two_points_inside_the_detector() -> None:
     np.testing.assert_allclose(halves.forward(cube), mean, atol=1e-6)
 
 
+def test_two_halves_of_fractional_shifts_on_two_dispersers() -> None:
+    """Half of what the mask shows at s, half of it at s + 1; at the last column the second half at s + 2 (3.2)."""
+    shifts = np.array([0.0, 1.4, 3.2])
+    calibration = bench(System.DD_CASSI, SubSteps.TWO_HALVES, shifts, 5, 12)
+    columns = np.arange(12.0)
+    later = np.append(columns[1:], 13.0)
+    known = np.arange(calibration.mask.shape[1])
+    model = sensing_model(calibration)
+    for band, shift in enumerate(shifts):
+        seen = np.array(
+            [
+                (np.interp(columns + shift, known, row, right=0) + _beyond(later + shift, known, row)) / 2
+                for row in calibration.mask.astype(np.float64)
+            ]
+        )
+        cube = np.zeros(model.cube_shape, np.float32)
+        cube[band] = 1
+        np.testing.assert_allclose(model.forward(cube), calibration.response[band] * seen, atol=1e-6)
+
+
+def _beyond(places: NDArray[np.float64], known: NDArray[np.int64], row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear interpolation where the mask goes on with zeros."""
+    return np.interp(places, np.append(known, [known[-1] + 1, known[-1] + 9]), np.append(row, [0, 0]))
+
+
 def dynaspec(system: System, mask: NDArray[np.uint8]) -> Calibration:
     header = CalibrationHeader(system=system, sub_steps=SubSteps.TWO_HALVES)
     bands = np.arange(30, dtype=np.float32)
