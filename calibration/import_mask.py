@@ -10,6 +10,7 @@ from livecassi.drivers.array_files import read_array
 
 MASK_KEYS = ("mask", "binary_mask")
 MOST_BANDS = 1000
+MOST_STEP_PX = 100
 SPARE_COLUMNS = 8  # a dual-disperser mask may be so much wider than a square scene needs
 
 # Band centres of the snapshot benchmark of the CASSI literature (TSA-Net): a prism's curve.
@@ -68,8 +69,11 @@ def import_mask(
 
     Raises `SourceError` for a file that cannot be read, `CalibrationInvalidError` for a mask that cannot serve.
     """
-    if not (np.isfinite(step_px) and step_px >= 0):
-        raise CalibrationInvalidError(f"a step of {step_px} px was given, expected 0 or more columns per band")
+    if not 0 <= step_px <= MOST_STEP_PX:
+        raise CalibrationInvalidError(
+            f"a step of {step_px:g} px was given, expected 0 to {MOST_STEP_PX} columns per band; "
+            "give the step of the instrument"
+        )
     mask = _read_mask(path, key)
     bands = len(wavelengths_nm)
     dispersion_px = (step_px * np.arange(bands)).astype(np.float32)

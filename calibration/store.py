@@ -8,6 +8,7 @@ one float32 dataset per array that is present: `wavelengths_nm (C,)`, `mask (H, 
 `response (C,)`, `dark (H, W')`, `flat (H, W')`, `covariance (C, C)`; rows first.
 """
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,16 +38,20 @@ def save_calibration(calibration: Calibration, path: Path) -> None:
     """
     import h5py
 
+    content = io.BytesIO()  # HDF5 crashes the program where a disk refuses to be written, so it never sees the disk
+    with h5py.File(content, "w") as file:
+        write_calibration(calibration, file)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with h5py.File(partial, "w") as file:
-            write_calibration(calibration, file)
-        with partial.open("rb+") as written:
+        with partial.open("wb") as written:
+            written.write(content.getbuffer())
+            written.flush()
             os.fsync(written.fileno())
         partial.replace(path)
-    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
+    except OSError as error:
         raise CalibrationError(
-            f"the calibration cannot be written to {path} ({error}); choose a folder that can be written, with space"
+            f"the calibration cannot be written to {path} ({error.strerror or error}); "
+            "choose a folder that can be written, with space"
         ) from error
     finally:
         partial.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 """The calibration file: round trip, what a person finds in it, and every way in which it can be wrong."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,3 +164,23 @@ def test_truncated_files_are_refused(tmp_path: Path, share: float) -> None:
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(CalibrationInvalidError, match="cannot be read"):
         load_calibration(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of the size of a file are needed")
+def test_a_disk_that_refuses_to_write_is_one_clear_error_and_no_crash(tmp_path: Path) -> None:
+    save_calibration(made(), tmp_path / "old.h5")
+    script = (
+        "import resource, sys; from pathlib import Path; from livecassi.calibration import CalibrationError\n"
+        "from livecassi.calibration.store import load_calibration, save_calibration\n"
+        "calibration = load_calibration(Path(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: save_calibration(calibration, Path(sys.argv[1]))\n"
+        "except CalibrationError as error: print(error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "old.h5")], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "old.h5 (File too large); choose a folder" in ran.stdout
+    assert load_calibration(tmp_path / "old.h5").id == made().id
+    assert [path.name for path in tmp_path.iterdir()] == ["old.h5"]
