@@ -25,6 +25,7 @@ from livecassi.app.drawing import (
     save_png,
     write,
 )
+from livecassi.app.picks import mean_spectrum
 from livecassi.app.spectra import OBSERVER, load_spectra
 from livecassi.drivers.opencv import cv2
 from livecassi.engines import Cube
@@ -193,7 +194,7 @@ def _draw_spectra(sheet: Picture, cube: Cube, values: NDArray[np.float32], pixel
     nm = cube.wavelengths_nm.astype(np.float64)
     near = 0.5 * float(nm[1] - nm[0]) if len(nm) > 1 else 5.0
     x_range = (float(nm[0]) - near, float(nm[-1]) + near)
-    spectra = [_mean_spectrum(values, pixel) for pixel in pixels]
+    spectra = [mean_spectrum(values, pixel.row, pixel.column, window) for pixel in pixels]
     highest = max((float(spectrum.max()) for spectrum in spectra), default=1.0)
     lowest = min((float(spectrum.min()) for spectrum in spectra), default=0.0)
     plot = Box(box.x + 74, box.y + 46, box.width - 74 - 172, box.height - 46 - 84)
@@ -206,15 +207,6 @@ def _draw_spectra(sheet: Picture, cube: Cube, values: NDArray[np.float32], pixel
         write(sheet, f"{number}", plot.x + plot.width + 18, y, size=18, colour=pen, bold=True)
         place = f"row {pixel.row}, col {pixel.column}"
         write(sheet, place, plot.x + plot.width + 34, y, size=13, colour=QUIET)
-
-
-def _mean_spectrum(values: NDArray[np.float32], pixel: Pixel) -> NDArray[np.float32]:
-    """Mean over a window around a pixel."""
-    reach = _window(values) // 2
-    rows = slice(max(pixel.row - reach, 0), pixel.row + reach + 1)
-    columns = slice(max(pixel.column - reach, 0), pixel.column + reach + 1)
-    spectrum: NDArray[np.float32] = values[:, rows, columns].mean(axis=(1, 2))
-    return spectrum
 
 
 def _draw_rainbow(sheet: Picture, axes: Axes) -> None:

@@ -20,11 +20,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from livecassi.app.outputs import check_output
 from livecassi.app.recording.errors import RecordingError
 from livecassi.app.recording.session_file import application_version
 from livecassi.engines import Cube, Quantity
 
 FORMAT = "livecassi-cubes"
+CUBE_ENDINGS = (".h5", ".hdf5")
 CHUNK_BYTES = 1 << 20
 TRUTH_NAMES = ("cube", "truth")
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, AttributeError, MemoryError, OverflowError)
@@ -39,9 +41,7 @@ def write_cubes(path: Path, cubes: Iterable[Cube], attributes: Mapping[str, Attr
     left and a file of that name that was there stays. Raises `RecordingError` for no cubes, cubes that do not fit
     together, or a disk that refuses.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        fault = "is a folder" if path.is_dir() else f"lies in a folder that is not there, {path.parent}"
-        raise RecordingError(f"{path} {fault}; expected the name of a file to write, choose one ending in .h5")
+    check_output(path, *CUBE_ENDINGS)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with _disk_faults(path):
@@ -215,7 +215,7 @@ def read_truth(path: Path) -> NDArray[np.float32]:
     if not path.is_file():
         raise RecordingError(f"there is no file {path}; expected cubes (C, H, W) or (N, C, H, W) as .npy or .h5")
     suffix = path.suffix.lower()
-    if suffix not in (".npy", ".h5", ".hdf5"):
+    if suffix not in (".npy", *CUBE_ENDINGS):
         raise RecordingError(f"{path} ends in '{suffix}', expected .npy or .h5; convert the file")
     with _read_faults(path):
         found = np.load(path, allow_pickle=False) if suffix == ".npy" else _read_h5(path)

@@ -26,6 +26,12 @@ class EngineSlot:
         return self._engine
 
     @property
+    def newest(self) -> Engine | None:
+        """The engine that the next frame will meet: the one that is ready, else the one in use."""
+        with self._lock:
+            return self._engine if self._ready is None else self._ready
+
+    @property
     def building(self) -> str:
         """Name of the engine that is being built, or ''."""
         return self._building

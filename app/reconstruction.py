@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-import typer
-
 from livecassi.app.contact_sheet import save_preview
-from livecassi.app.cube_file import write_cubes
+from livecassi.app.cube_file import CUBE_ENDINGS, write_cubes
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import calibration_for, open_sequence
+from livecassi.app.outputs import check_output
 from livecassi.app.progress import progress
 from livecassi.calibration import Calibration, Corrector, Measurement
 from livecassi.calibration.pedestal import estimate_pedestal, remove_pedestal
+from livecassi.drivers import SourceNotFoundError
 from livecassi.drivers.replay import FrameSequence
 from livecassi.engines import Cube, Engine, build_engine
 
@@ -43,39 +43,22 @@ class Summary:
     pedestal: float
 
 
-def parse_range(text: str | None) -> slice:
-    """`START:STOP` with either side optional. Raises `typer.BadParameter`."""
-    if text is None:
-        return slice(None)
-    start, colon, stop = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return slice(int(start) if start else None, int(stop) if stop else None)
-    except ValueError as error:
-        raise typer.BadParameter(f"frames '{text}': expected START:STOP, e.g. 0:10") from error
-
-
-def parse_pedestal(text: str) -> float | None:
-    """`auto` (None), `none` (0) or a number of full scale. Raises `typer.BadParameter`."""
-    if text in ("auto", "none"):
-        return None if text == "auto" else 0.0
-    try:
-        return float(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"pedestal '{text}': expected auto, none or a number, e.g. 0.01") from error
-
-
 def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     """Reconstruct `job` into the file `out`, each frame for itself.
 
     Raises a `LivecassiError`; then nothing is left under the name `out`.
     """
+    inputs = (job.measured, job.calibration)
+    check_output(out, *CUBE_ENDINGS, inputs=inputs)
+    if preview is not None:
+        check_output(preview, ".png", inputs=inputs)
     sequence = open_sequence(job.measured, job.key, job.bit_depth)
     calibration = calibration_for(sequence, job.measured, job.calibration)
     positions = range(len(sequence))[job.frames]
     if not positions:
-        raise typer.BadParameter(f"no frames in the range asked for; {job.measured} has {len(sequence)} frames")
+        raise SourceNotFoundError(
+            f"there are no frames in the range asked for, {job.measured} has {len(sequence)}; choose another range"
+        )
     first = Corrector(calibration).correct(sequence.frame(positions[0]))
     pedestal = _pedestal(job, first, calibration)
     cubes: list[Cube] = []

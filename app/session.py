@@ -196,7 +196,7 @@ class Session:
     ) -> None:
         """Record every frame from now on, or the next `frames`, into a new `folder`. Raises `RecordingError`."""
         self.stop_recording()
-        engine = self._engines.engine
+        engine = self._engines.newest
         recorder = Recorder(
             folder,
             self.source.info,

@@ -30,6 +30,7 @@ def import_command(
     name: Annotated[str, typer.Option(help="A name for people; default: the file's.")] = "",
 ) -> None:
     """Make a calibration of a 2-D mask as the field publishes them: uniform step, no dark, no flat."""
+    from livecassi.app.outputs import check_output
     from livecassi.calibration import SubSteps, System
     from livecassi.calibration.import_mask import import_mask, parse_wavelengths
     from livecassi.calibration.store import save_calibration
@@ -38,6 +39,7 @@ def import_command(
         raise typer.BadParameter(f"system '{system}': expected one of {', '.join(System)}")
     if sub_steps not in tuple(SubSteps):
         raise typer.BadParameter(f"sub-steps '{sub_steps}': expected one of {', '.join(SubSteps)}")
+    check_output(out, ".h5", ".hdf5", inputs=(mask,))
     calibration = import_mask(
         mask,
         System(system),

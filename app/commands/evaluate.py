@@ -12,10 +12,11 @@ def evaluate(
     flavour: Annotated[
         str, typer.Option(help="Which definition leads: plain, dynaspec or mst; all three are printed.")
     ] = "plain",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; psnr is null for a perfect band.")] = False,
 ) -> None:
     """Score a reconstruction: PSNR, SSIM, SAM and ERGAS, each in the definitions of the field."""
     import json
+    import math
 
     import numpy as np
 
@@ -30,7 +31,12 @@ def evaluate(
     scores = {str(one): score_video(found, expected, one) for one in Flavour}
     rows = {name: {"psnr": s.psnr_db, "ssim": s.ssim, "sam": s.sam_deg, "ergas": s.ergas} for name, s in scores.items()}
     if as_json:
-        typer.echo(json.dumps({"frames": len(found), "flavour": flavour, **rows[flavour], "flavours": rows}, indent=2))
+        numbers = {  # JSON knows no infinity
+            name: {score: value if math.isfinite(value) else None for score, value in row.items()}
+            for name, row in rows.items()
+        }
+        report = {"frames": len(found), "flavour": flavour, **numbers[flavour], "flavours": numbers}
+        typer.echo(json.dumps(report, indent=2, allow_nan=False))
         return
     typer.echo(f"{len(found)} cube(s) of {found.shape[1]} bands, {found.shape[2]} x {found.shape[3]} pixels")
     typer.echo(f"{'definition':<10} {'PSNR dB':>8} {'SSIM':>7} {'SAM deg':>8} {'ERGAS':>8}")

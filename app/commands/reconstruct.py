@@ -1,5 +1,6 @@
 """`livecassi reconstruct`: from measured frames to a file of cubes."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def reconstruct(
     preview: Annotated[Path | None, typer.Option(help="Also write a contact sheet of bands and colour (.png).")] = None,
 ) -> None:
     """Reconstruct the hyperspectral cube behind each frame. Floating-point measurements are taken as they are."""
-    from livecassi.app.reconstruction import Job, parse_pedestal, parse_range, run
+    from livecassi.app.reconstruction import Job, run
 
     job = Job(
         measured=measured,
@@ -46,8 +47,33 @@ def reconstruct(
         f"{summary.cube_shape[2]} pixels by {engine}, {summary.seconds_per_frame:.2f} s each"
     )
     if summary.pedestal:
-        typer.echo(
-            f"pedestal of {summary.pedestal:.4f} of full scale estimated and removed (no dark in the calibration)"
-        )
+        origin = "estimated and removed (no dark in the calibration)" if job.pedestal is None else "removed as asked"
+        typer.echo(f"pedestal of {summary.pedestal:.4f} of full scale {origin}")
     if preview is not None:
         typer.echo(f"{preview}: contact sheet of frame {summary.first_index}")
+
+
+def parse_range(text: str | None) -> slice:
+    """`START:STOP` with either side optional. Raises `typer.BadParameter`."""
+    if text is None:
+        return slice(None)
+    start, colon, stop = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return slice(int(start) if start else None, int(stop) if stop else None)
+    except ValueError as error:
+        raise typer.BadParameter(f"frames '{text}': expected START:STOP, e.g. 0:10") from error
+
+
+def parse_pedestal(text: str) -> float | None:
+    """`auto` (None), `none` (0) or a finite number of full scale. Raises `typer.BadParameter`."""
+    if text in ("auto", "none"):
+        return None if text == "auto" else 0.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"pedestal '{text}': expected auto, none or a number, e.g. 0.01")
+    return value

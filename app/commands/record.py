@@ -25,8 +25,8 @@ POLL_S = 0.2
 def record(
     out: Annotated[Path, typer.Option(help="A new folder for the recording.")],
     source: SourceArgument = "prototype",
-    seconds: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
-    frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="Stop after this time.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     cubes: Annotated[
         bool, typer.Option(help="Keep reconstructed cubes (float16) too: as many as the engine makes in time.")
     ] = False,

@@ -28,8 +28,12 @@ def simulate(
         producer=None,
         loop=False,
     )
+    from livecassi.app.cube_file import CUBE_ENDINGS
+    from livecassi.app.outputs import check_output
     from livecassi.app.simulation import record_simulation
 
+    if truth is not None:
+        check_output(truth, *CUBE_ENDINGS, inputs=(out,))
     stats = record_simulation(request, out, frames=frames, truth=truth)
     typer.echo(f"{out}: {stats.frames_written} frames, {stats.bytes_written / 1e6:.1f} MB")
     if truth is not None:

@@ -132,11 +132,11 @@ def test_floating_point_measurements_are_taken_as_they_are(
 ) -> None:
     tenfold = tmp_path / "tenfold.npy"
     np.save(tenfold, 10 * np.load(measurement))
-    for name, measured in (("one", measurement), ("ten", tenfold)):
+    for name, measured in (("one.h5", measurement), ("ten.h5", tenfold)):
         assert (
             run("reconstruct", measured, "-c", calibration, "--out", tmp_path / name, "-o", "iterations=20").code == 0
         )
-    with h5py.File(tmp_path / "one") as one, h5py.File(tmp_path / "ten") as ten:
+    with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "ten.h5") as ten:
         np.testing.assert_allclose(ten["cube"][:], 10 * one["cube"][:], rtol=1e-3, atol=1e-3)
 
 
@@ -174,6 +174,7 @@ def test_record_keeps_as_many_frames_as_asked_for_and_cubes(run: Run, tmp_path: 
     assert outcome.code == 0, outcome.err
     report = json.loads(run("recording", "info", out, "--json").out)
     assert (report["frames_readable"], report["dropped"], report["complete"]) == (60, 0, True)
+    assert report["engine"]["name"] == "gap-tv"
     with Recording(out) as recording:
         assert recording.cube_count >= 1
         assert recording.cube(0).values.shape == (30, 64, 72)
@@ -277,6 +278,61 @@ def test_nothing_recorded_is_overwritten(run: Run, tmp_path: Path) -> None:
         assert refused.code == 2
         assert str(out) in refused.err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_outputs_never_replace_their_inputs(
+    run: Run, mask: Path, calibration: Path, measurement: Path, tmp_path: Path
+) -> None:
+    before = {path: path.read_bytes() for path in (mask, calibration, measurement)}
+    imported = ("calibrate", "import", mask, "--system", "sd-cassi", "--out")
+    cubes = ("reconstruct", measurement, "-c", calibration, "--out")
+    for command, words in (
+        ((*imported, mask), "choose a name ending in .h5"),
+        ((*cubes, measurement), "choose a name ending in .h5"),
+        ((*cubes, calibration), "would be written into the input"),
+        ((*cubes, tmp_path / "none" / "cubes.h5"), "in a folder that is not there"),
+        ((*cubes, tmp_path / "cubes.h5", "--preview", measurement), "choose a name ending in .png"),
+        ((*cubes, tmp_path / "cubes.h5", "--preview", tmp_path / "none" / "sheet.png"), "that is not there"),
+    ):
+        refused = run(*command)
+        assert refused.code == 2, refused
+        assert words in refused.err
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (tmp_path / "cubes.h5").exists()
+    recording = tmp_path / "recording"
+    assert run("simulate", "--out", recording, "--frames", 1, "--truth", tmp_path / "none" / "t.h5").code == 2
+    assert not recording.exists()
+
+
+def test_a_given_pedestal_is_said_to_be_given(run: Run, calibration: Path, measurement: Path, tmp_path: Path) -> None:
+    cubes = ("reconstruct", measurement, "-c", calibration, "-o", "iterations=2", "--out", tmp_path / "cubes.h5")
+    given = run(*cubes, "--pedestal", "0.01")
+    assert given.code == 0, given.err
+    assert "0.0100 of full scale removed as asked" in given.out
+    assert given.err == ""  # no progress where there is no terminal
+    assert run(*cubes, "--pedestal", "nan").code == 2
+
+
+def test_the_scores_of_a_perfect_cube_are_valid_json(run: Run, scene: np.ndarray, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.npy"
+    np.save(truth, scene)
+    outcome = run("evaluate", truth, "--truth", truth, "--json")
+    assert outcome.code == 0, outcome.err
+    assert not {"Infinity", "NaN"} & set(outcome.out.replace(",", " ").split())
+    assert json.loads(outcome.out)["psnr"] is None
+
+
+def test_numbers_that_make_no_sense_are_refused(run: Run, mask: Path, tmp_path: Path) -> None:
+    for command in (
+        ("simulate", "--seed", -1),
+        ("record", "--frames", 0),
+        ("record", "--seconds", -3),
+        ("calibrate", "import", mask, "--system", "sd-cassi", "--step", 1e9),
+    ):
+        out = tmp_path / ("out.h5" if command[0] == "calibrate" else "out")
+        outcome = run(*command, "--out", out)
+        assert outcome.code == 2, outcome
+        assert not out.exists()
 
 
 def test_evaluate_refuses_what_does_not_belong_together(

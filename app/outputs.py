@@ -1,0 +1,21 @@
+"""What is checked about a file to be written before the work that fills it begins."""
+
+from pathlib import Path
+
+from livecassi.app.recording.errors import RecordingError
+
+
+def check_output(path: Path, *endings: str, inputs: tuple[Path | None, ...] = ()) -> None:
+    """Raises `RecordingError` where `path` cannot be an output with one of these endings.
+
+    It must lie in a folder that is there, be no folder, and be neither one of the `inputs` nor inside one.
+    """
+    wanted = " or ".join(endings)
+    if path.is_dir() or not path.parent.is_dir():
+        fault = "is a folder" if path.is_dir() else f"lies in a folder that is not there, {path.parent}"
+        raise RecordingError(f"{path} {fault}; expected the name of a file to write, choose one ending in {wanted}")
+    if path.suffix.lower() not in endings:
+        raise RecordingError(f"{path} is to be written but ends in '{path.suffix}'; choose a name ending in {wanted}")
+    for given in inputs:
+        if given is not None and path.resolve().is_relative_to(given.resolve()):
+            raise RecordingError(f"{path} would be written into the input {given}; choose another name")
