@@ -201,11 +201,6 @@ class CubeFile:
         self._file.close()
 
 
-def read_cubes(path: Path) -> CubeFile:
-    """Open a file of cubes; nothing of `/cube` is read yet. Raises `RecordingError`."""
-    return CubeFile(path)
-
-
 def read_truth(path: Path) -> NDArray[np.float32]:
     """True (or reconstructed) cubes `(N, C, H, W)` float32 out of an .npy or .h5 file; `(C, H, W)` becomes N = 1.
 

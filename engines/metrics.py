@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,13 +85,14 @@ def score_video(
     Raises `MetricsError` as `score`, and for sequences that are empty or of different length.
     """
     frames: list[Scores] = []
-    try:
-        for cube, truth in zip(cubes, truths, strict=True):
-            frames.append(score(cube, truth, flavour))
-    except ValueError as error:
-        raise MetricsError(
-            f"cube and truth hold different numbers of frames ({error}); expected one truth for every cube"
-        ) from error
+    for cube, truth in zip_longest(cubes, truths):
+        if cube is None or truth is None:
+            longer = "truths than cubes" if cube is None else "cubes than truths"
+            raise MetricsError(
+                f"found different numbers of frames, more {longer} after the first {len(frames)}; expected one truth "
+                "for every cube: choose the same frames of both"
+            )
+        frames.append(score(cube, truth, flavour))
     if not frames:
         raise MetricsError("found no frames to score; expected at least one cube with its truth")
     columns = np.array([[s.psnr_db, s.ssim, s.sam_deg, s.ergas] for s in frames]).mean(axis=0)

@@ -36,6 +36,13 @@ class EngineSpec:
     missing: Callable[[], str] = lambda: ""
 
 
+def find_spec(specs: Mapping[str, EngineSpec], name: str) -> EngineSpec:
+    """The engine `name` of the list. Raises `EngineUnavailableError`."""
+    if name not in specs:
+        raise EngineUnavailableError(f"there is no engine '{name}'; choose one of: {', '.join(specs)}")
+    return specs[name]
+
+
 def build_engine(
     specs: Mapping[str, EngineSpec],
     name: str,
@@ -46,9 +53,7 @@ def build_engine(
 
     Raises `EngineUnavailableError` (unknown name or option, something missing) or `EngineMismatchError`.
     """
-    if name not in specs:
-        raise EngineUnavailableError(f"there is no engine '{name}'; choose one of: {', '.join(specs)}")
-    spec = specs[name]
+    spec = find_spec(specs, name)
     if lacking := spec.missing():
         raise EngineUnavailableError(f"engine '{name}' cannot run here: {lacking}")
     if calibration.system not in spec.systems:

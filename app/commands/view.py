@@ -33,7 +33,8 @@ def view(
     producer: ProducerOption = None,
     recordings: Annotated[Path | None, typer.Option(help="Folder for new recordings.")] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Close by itself after this time; exit code 1 if no cube was shown.")
+        float | None,
+        typer.Option(min=0.0, max=1e6, help="Close by itself after this time; exit code 1 if no cube was shown."),
     ] = None,
 ) -> None:
     """Show a source live: bands, colour and spectra. Without arguments: a simulated bench, no hardware needed."""

@@ -18,6 +18,7 @@ from livecassi.app.windows.main_window import MainWindow
 from livecassi.app.windows.theme import apply_theme
 from livecassi.drivers import LivecassiError
 from livecassi.engines import EngineSpec
+from livecassi.engines.registry import find_spec
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +89,11 @@ def view_source(
 ) -> int:
     """Open a source and show it; what `livecassi view` does. Raises `LivecassiError` before a window is shown."""
     check_display()
+    specs = listed_engines()
+    find_spec(specs, engine_name)
     return run_window(
         open_session(request),
-        listed_engines(),
+        specs,
         engine_name=engine_name,
         recordings_folder=recordings_folder or Path(platformdirs.user_documents_dir()) / "livecassi",
         open_session=open_session,

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from livecassi.app.cube_file import read_cubes, read_truth, write_cubes
+from livecassi.app.cube_file import CubeFile, read_truth, write_cubes
 from livecassi.app.recording import RecordingError
 from livecassi.engines import Cube, Quantity
 
@@ -26,7 +26,7 @@ def test_cubes_come_back_bit_for_bit_with_their_attributes(tmp_path: Path) -> No
     sent = [cube(index) for index in (4, 5, 9)]
     assert write_cubes(path, iter(sent), attributes={"input": "scene 1", "pedestal": 0.25, "iterations": 80}) == 3
     assert [file.name for file in tmp_path.iterdir()] == ["out.h5"]
-    with read_cubes(path) as found:
+    with CubeFile(path) as found:
         assert found.shape == (3, 3, 19, 26)
         assert found.frame_indices.tolist() == [4, 5, 9]
         assert np.array_equal(found.wavelengths_nm, WAVELENGTHS_NM)
@@ -63,7 +63,7 @@ def test_a_failed_run_leaves_the_earlier_file(tmp_path: Path) -> None:
     write_cubes(path, [cube(1)])
     with pytest.raises(RecordingError, match=r"there are no cubes to write"):
         write_cubes(path, [])
-    with read_cubes(path) as found:
+    with CubeFile(path) as found:
         assert np.array_equal(found.cube(0).values, cube(1).values)
 
 
@@ -103,11 +103,11 @@ def test_a_disk_that_refuses_to_write_is_one_clear_error(tmp_path: Path) -> None
 
 def test_files_that_hold_no_cubes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"there is no file .*make one with 'livecassi reconstruct'"):
-        read_cubes(tmp_path / "none.h5")
+        CubeFile(tmp_path / "none.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = [1, 2]
     with pytest.raises(RecordingError, match=r"other\.h5 cannot be read.*make or copy it again"):
-        read_cubes(tmp_path / "other.h5")
+        CubeFile(tmp_path / "other.h5")
 
 
 def test_a_file_of_cubes_cut_anywhere_is_refused(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_file_of_cubes_cut_anywhere_is_refused(tmp_path: Path) -> None:
     for cut in range(0, len(data), 997):
         path.write_bytes(data[:cut])
         with pytest.raises(RecordingError, match=r"cut\.h5"):
-            read_cubes(path)
+            CubeFile(path)
         with pytest.raises(RecordingError, match=r"cut\.h5"):
             read_truth(path)
 

@@ -117,7 +117,7 @@ def test_a_video_scores_the_mean_of_its_frames(prediction: Array32, truth: Array
 
 
 def test_refuses_videos_of_different_length(truth: Array32) -> None:
-    with pytest.raises(MetricsError, match="different numbers of frames"):
+    with pytest.raises(MetricsError, match="different numbers of frames, more cubes than truths after the first 1"):
         score_video(np.stack([truth, truth]), np.stack([truth]))
     with pytest.raises(MetricsError, match="no frames"):
         score_video([], [])

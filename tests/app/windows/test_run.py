@@ -6,9 +6,11 @@ import pytest
 from fakes import FakeSource, small_calibration
 from pytestqt.qtbot import QtBot
 
+from livecassi.app.opening import SourceRequest
 from livecassi.app.session import Session
 from livecassi.app.windows import run
-from livecassi.app.windows.run import NoDisplayError, check_display, run_window
+from livecassi.app.windows.run import NoDisplayError, check_display, run_window, view_source
+from livecassi.engines import EngineUnavailableError
 
 SHAPE = small_calibration().measurement_shape
 
@@ -43,3 +45,8 @@ def test_without_a_screen_there_is_one_clear_message(monkeypatch: pytest.MonkeyP
         check_display()
     monkeypatch.setenv("DISPLAY", ":9")
     check_display()
+
+
+def test_an_unknown_engine_is_refused_before_a_window_is_shown(qtbot: QtBot) -> None:
+    with pytest.raises(EngineUnavailableError, match="there is no engine 'absent'; choose one of: gap-tv"):
+        view_source(SourceRequest(), engine_name="absent", seconds=0.1)
