@@ -1,4 +1,4 @@
-"""Fail when the wheel misses a file of the five packages (but the gallery): `wheel_holds_everything.py SOURCE WHEEL`."""
+"""Fail when the wheel misses a file of the five packages (no gallery): `wheel_holds_everything.py SOURCE WHEEL`."""
 
 import sys
 import zipfile
