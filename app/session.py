@@ -88,7 +88,7 @@ class Session:
     ) -> None:
         self.source = source
         self.calibration = calibration
-        self._corrector = Corrector(calibration)
+        self._corrector = Corrector(calibration, pedestal=None)
         self._release = release
         self._clock_ns = clock_ns
         self._settings = source.configure(SourceSettings())
@@ -128,8 +128,9 @@ class Session:
         self._resume.set()
         self._replaced_before += self._newest.replaced
         self._newest, self._results = Mailbox(), Mailbox()
+        if self._state is SessionState.FAILED:
+            self._error = None  # of the run that ended; that of an engine built before a first start is still to tell
         self._state = SessionState.RUNNING
-        self._error = None
         self._spawn("acquisition", self._acquire)
         self._spawn("reconstruction", self._reconstruct)
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from livecassi.app.recording import Recording
 from livecassi.app.session import Result, Session, SessionState
 from livecassi.calibration import CalibrationMismatchError
 from livecassi.drivers import SourceLostError, SourceSettings
-from livecassi.engines import Engine
+from livecassi.engines import Engine, EngineUnavailableError
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
@@ -280,3 +281,15 @@ def test_stop_twice_and_without_start() -> None:
     session.stop()
     session.stop()
     assert session.stats().state is SessionState.IDLE
+
+
+def test_an_engine_that_failed_before_the_start_is_told_after_it() -> None:
+    def refuse() -> NoReturn:
+        raise EngineUnavailableError("no such engine")
+
+    calibration = small_calibration()
+    with Session(FakeSource(calibration.measurement_shape), calibration) as session:
+        session.use_engine("absent", refuse)
+        until(lambda: not session.stats().building)
+        session.start()
+        assert isinstance(session.take_error(), EngineUnavailableError)
