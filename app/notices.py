@@ -8,11 +8,13 @@ def notice(stats: SessionStats, shown: Result | None) -> str:
     if stats.state is SessionState.FAILED:
         return "No frames: the source failed. Press Space to start it again"
     if stats.state is SessionState.ENDED:
-        return f"The file has ended after {stats.frames} frames. Press Space to play it again"
+        return "The file has ended. Press Space to play it again"
     if shown is None:
         return "Waiting for the first frame…"
     if shown.cube is None and stats.building:
         return f"Preparing {stats.building}… meanwhile this is the raw coded frame"
-    if shown.cube is None and not stats.engine:
+    if shown.cube is None and stats.engine:
+        return f"{stats.engine} makes its first cube… meanwhile this is the raw coded frame"
+    if shown.cube is None:
         return "No engine is running: this is the raw coded frame"
     return ""

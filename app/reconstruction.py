@@ -11,10 +11,8 @@ from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import calibration_for, open_sequence
 from livecassi.app.outputs import check_output
 from livecassi.app.progress import progress
-from livecassi.calibration import Calibration, Corrector, Measurement
-from livecassi.calibration.pedestal import estimate_pedestal, remove_pedestal
+from livecassi.calibration import Calibration, Corrector
 from livecassi.drivers import SourceNotFoundError
-from livecassi.drivers.replay import FrameSequence
 from livecassi.engines import Cube, Engine, build_engine
 
 
@@ -59,8 +57,9 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
         raise SourceNotFoundError(
             f"there are no frames in the range asked for, {job.measured} has {len(sequence)}; choose another range"
         )
-    first = Corrector(calibration).correct(sequence.frame(positions[0]))
-    pedestal = _pedestal(job, first, calibration)
+    corrector = Corrector(calibration, job.pedestal)
+    corrector.correct(sequence.frame(positions[0]))  # refuses what does not fit before an engine is built
+    pedestal = corrector.pedestal or 0.0
     cubes: list[Cube] = []
     started = monotonic()
     with (
@@ -69,9 +68,9 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     ):
 
         def reconstructed() -> Iterator[Cube]:
-            for done, measurement in enumerate(_measurements(sequence, positions, calibration, pedestal), 1):
+            for done, position in enumerate(positions, 1):
                 engine.reset()
-                cube = engine.reconstruct(measurement)
+                cube = engine.reconstruct(corrector.correct(sequence.frame(position)))
                 if not cubes:
                     cubes.append(cube)
                 yield cube
@@ -87,22 +86,6 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
         seconds_per_frame=(monotonic() - started) / len(positions),
         pedestal=pedestal,
     )
-
-
-def _measurements(
-    sequence: FrameSequence, positions: range, calibration: Calibration, pedestal: float
-) -> Iterator[Measurement]:
-    corrector = Corrector(calibration)
-    for position in positions:
-        yield remove_pedestal(corrector.correct(sequence.frame(position)), pedestal)
-
-
-def _pedestal(job: Job, first: Measurement, calibration: Calibration) -> float:
-    if job.pedestal is not None:
-        return job.pedestal
-    if calibration.dark is not None:
-        return 0.0
-    return estimate_pedestal(first.values, calibration).value
 
 
 def _attributes(job: Job, engine: Engine, calibration: Calibration, pedestal: float) -> dict[str, str | float]:

@@ -113,6 +113,7 @@ class Session:
         self._lost = 0
         self._replaced_before = 0
         self._reconstruct_ms = 0.0
+        self._cube_came = False
         self._saturated: float | None = None
 
     # ---- running -------------------------------------------------------------------------------------------------
@@ -128,6 +129,7 @@ class Session:
         self._resume.set()
         self._replaced_before += self._newest.replaced
         self._newest, self._results = Mailbox(), Mailbox()
+        self._cube_came = False
         if self._state is SessionState.FAILED:
             self._error = None  # of the run that ended; that of an engine built before a first start is still to tell
         self._state = SessionState.RUNNING
@@ -328,9 +330,12 @@ class Session:
         measurement = self._corrector.correct(frame)
         self._saturated = measurement.saturated_fraction
         engine = self._engines.current()
+        if engine is not None and not self._cube_came:  # a first cube can take long: show the frame meanwhile
+            self._results.put(Result(frame, measurement, None, 0.0))
         cube = engine.reconstruct(measurement) if engine is not None else None
         finished = self._clock_ns()
         if cube is not None:
+            self._cube_came = True
             self._reconstruct_ms = (finished - started) / 1e6
             self._cube_rate.tick(finished)
             recorder = self._recorder

@@ -1,6 +1,6 @@
 """Quantities as people read them."""
 
-from livecassi.calibration import CalibrationError
+from livecassi.calibration import CalibrationError, MeasurementFlag
 from livecassi.drivers import LivecassiError, SourceError, SourceLostError
 from livecassi.engines import EngineError
 
@@ -32,6 +32,22 @@ def clock_text(seconds: float) -> str:
     rest = min(rest, 59.9)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def correction_text(flags: MeasurementFlag) -> tuple[str, str]:
+    """What to know about the correction of a frame: a few words and an explanation; empty where all is well."""
+    if MeasurementFlag.DARK_MISMATCH in flags:
+        return "dark frame of other settings", (
+            "The calibration's dark frame was taken with another exposure, gain or temperature: "
+            "dark places may be off. Go back to those settings or calibrate again"
+        )
+    if MeasurementFlag.PEDESTAL_REMOVED in flags:
+        return "pedestal removed", (
+            "The calibration holds no dark frame: a constant estimated from the first frame is subtracted instead"
+        )
+    if MeasurementFlag.NO_DARK in flags:
+        return "no dark frame", "The calibration holds no dark frame: nothing was subtracted"
+    return "", ""
 
 
 def headline(error: Exception) -> str:

@@ -5,6 +5,7 @@ import numpy as np
 from livecassi.calibration.calibration import Array32, Calibration
 from livecassi.calibration.errors import CalibrationMismatchError
 from livecassi.calibration.measurement import Measurement, MeasurementFlag
+from livecassi.calibration.pedestal import estimate_pedestal, remove_pedestal
 from livecassi.drivers.frame import Frame
 
 EXPOSURE_TOLERANCE = 0.02  # relative; beyond it the dark current of the stored dark no longer fits
@@ -25,10 +26,15 @@ def check_frame_shape(calibration: Calibration, shape: tuple[int, int]) -> None:
 
 
 class Corrector:
-    """Subtracts dark, divides by flat and scales to full scale; arrays are prepared once per calibration."""
+    """Subtracts dark, divides by flat and scales to full scale; arrays are prepared once per calibration.
 
-    def __init__(self, calibration: Calibration) -> None:
+    `pedestal` is a constant of full scale that is subtracted too. None: where the calibration holds no dark, it is
+    estimated from the first frame and kept for all that follow.
+    """
+
+    def __init__(self, calibration: Calibration, pedestal: float | None = 0.0) -> None:
         self.calibration = calibration
+        self.pedestal = 0.0 if pedestal is None and calibration.dark is not None else pedestal
         self._gain: Array32 | None = None if calibration.flat is None else 1.0 / calibration.flat
 
     def correct(self, frame: Frame) -> Measurement:
@@ -57,9 +63,12 @@ class Corrector:
         saturated = frame.saturated_fraction()
         if saturated:
             flags |= MeasurementFlag.SATURATED
-        return Measurement(
+        if self.pedestal is None:
+            self.pedestal = estimate_pedestal(values, calibration).value
+        measurement = Measurement(
             values, calibration.id, frame.index, frame.host_time_ns, flags=flags, saturated_fraction=saturated
         )
+        return remove_pedestal(measurement, self.pedestal)
 
     def _flags(self, frame: Frame) -> MeasurementFlag:
         header = self.calibration.header

@@ -64,6 +64,10 @@ class ImageView(QWidget):
             self._shape = (shape[0], shape[1])
             self.fit()
 
+    def clear(self) -> None:
+        """Show no picture, because the one on the screen belongs to another source."""
+        self._image.clear()
+
     def show_saturation(self, marked: NDArray[np.uint8] | None) -> None:
         """Mark the pixels that are 1, or none."""
         if marked is not None:

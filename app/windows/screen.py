@@ -16,6 +16,7 @@ from livecassi.app.windows.pin_panel import PinPanel
 from livecassi.app.windows.spectrum_plot import SpectrumPlot
 from livecassi.app.windows.theme import as_panel, dim_label
 from livecassi.app.windows.view_bar import ViewBar
+from livecassi.app.wording import correction_text
 from livecassi.calibration import Calibration
 
 
@@ -99,7 +100,10 @@ class Screen(QSplitter):
         self.plot.set_wavelengths(calibration.wavelengths_nm)
         self.plot.show_band(self.bands.band)
         self.picks.keep_inside(*calibration.cube_shape[1:])
+        self.image.clear()
         self.image.show_saturation(None)
+        self.bar.show_saturation(None)
+        self.bar.show_correction("", "")
         self._update_pins()
 
     @property
@@ -125,6 +129,7 @@ class Screen(QSplitter):
         self.image.show_saturation(marked if self._overlay else None)
         self.bar.show_view(shown, self._maker.colour_label if shown is View.COLOUR else "")
         self.levels.show_levels(shown, self.picture.levels, shown in self._maker.fixed)
+        self.bar.show_correction(*correction_text(result.measurement.flags))
         self.bar.show_saturation(result.frame.saturated_fraction())
         if self.picture.is_scene != was_scene:
             self.image.show_pins(self.picks, self.picture.is_scene)

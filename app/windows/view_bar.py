@@ -36,9 +36,10 @@ class ViewBar(QWidget):
             self._group.addButton(button)
             self._buttons[view] = button
             row.addWidget(button)
-        self._label = dim_label()
-        row.addSpacing(12)
-        row.addWidget(self._label)
+        self._label, self._correction = dim_label(), dim_label()
+        for label in (self._label, self._correction):
+            row.addSpacing(12)
+            row.addWidget(label)
         row.addStretch(1)
         self._saturation = QLabel()
         tabular(self._saturation)
@@ -55,6 +56,16 @@ class ViewBar(QWidget):
         """Press the button of a view and say what it is."""
         self._buttons[view].setChecked(True)
         self._label.setText(label)
+
+    def show_correction(self, text: str, hint: str) -> None:
+        """Say calmly how the frame was corrected, where an operator should know."""
+        self._correction.setText(text)
+        self._correction.setToolTip(hint)
+
+    @property
+    def correction_text(self) -> str:
+        """What is said about the correction."""
+        return self._correction.text()
 
     def show_saturation(self, fraction: float | None) -> None:
         """Say loudly how much of the raw frame is saturated."""

@@ -14,9 +14,9 @@ from livecassi.app.mailbox import Mailbox
 from livecassi.app.rate import RateMeter
 from livecassi.app.recording import Recording
 from livecassi.app.session import Result, Session, SessionState
-from livecassi.calibration import CalibrationMismatchError
+from livecassi.calibration import CalibrationMismatchError, Measurement
 from livecassi.drivers import SourceLostError, SourceSettings
-from livecassi.engines import Engine, EngineUnavailableError
+from livecassi.engines import Cube, Engine, EngineUnavailableError
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
@@ -96,6 +96,24 @@ def test_raw_frames_are_shown_while_the_engine_is_being_built() -> None:
         ready.set()
         next_cube(session)
         assert (session.stats().building, session.stats().engine) == ("", "fake")
+
+
+def test_the_raw_frame_is_seen_while_the_first_cube_is_made() -> None:
+    calibration = small_calibration()
+    seen = threading.Event()
+
+    class Thorough(FakeEngine):
+        def reconstruct(self, measurement: Measurement) -> Cube:
+            assert seen.wait(10)
+            return super().reconstruct(measurement)
+
+    with Session(FakeSource(calibration.measurement_shape), calibration) as session:
+        session.use_engine("thorough", lambda: Thorough(calibration))
+        until(lambda: not session.stats().building)
+        session.start()
+        until(lambda: (result := session.take_result(0.1)) is not None and result.cube is None)
+        seen.set()
+        next_cube(session)
 
 
 def test_switching_engines_releases_the_old_one_and_the_last_request_wins() -> None:

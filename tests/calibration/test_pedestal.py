@@ -13,6 +13,7 @@ from livecassi.calibration import (
     Calibration,
     CalibrationHeader,
     CalibrationMismatchError,
+    Corrector,
     Measurement,
     MeasurementFlag,
     SubSteps,
@@ -20,6 +21,7 @@ from livecassi.calibration import (
     sensing_model,
 )
 from livecassi.calibration.pedestal import estimate_pedestal, remove_pedestal
+from livecassi.drivers import Frame
 
 Array32 = NDArray[np.float32]
 BANDS, HEIGHT, WIDTH = 9, 96, 71
@@ -175,3 +177,16 @@ def test_protocol_simulations_of_textured_scenes_have_none(shared: Path, name: s
     assert estimate_pedestal(noisy(clean), calibration).value == 0.0
     constant = np.float32(0.01 * clean.max())
     assert estimate_pedestal(noisy(clean) + constant, calibration).value == pytest.approx(constant, rel=0.1)
+
+
+def test_a_corrector_estimates_it_from_the_first_frame_and_keeps_it() -> None:
+    clean = sensing_model(bench()).forward(scene())
+    lifted = clean + np.float32(0.05 * clean.max())
+    corrector = Corrector(bench(), pedestal=None)
+    first = corrector.correct(Frame(lifted, 0, 0, bit_depth=0))
+    assert corrector.pedestal == estimate_pedestal(lifted, bench()).value > 0
+    assert first.flags == MeasurementFlag.PEDESTAL_REMOVED
+    second = corrector.correct(Frame(2 * lifted, 1, 0, bit_depth=0))
+    np.testing.assert_array_equal(second.values, 2 * lifted - np.float32(corrector.pedestal))
+    untouched = Corrector(bench()).correct(Frame(lifted, 0, 0, bit_depth=0))
+    np.testing.assert_array_equal(untouched.values, lifted)

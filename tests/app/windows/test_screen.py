@@ -1,6 +1,7 @@
 """The mouse on picture and plot: pixels, pins, the band line, and the levels."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyqtgraph as pg
@@ -14,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from livecassi.app.pictures import View
 from livecassi.app.session import Result
 from livecassi.app.windows.screen import Screen
-from livecassi.calibration import Corrector
+from livecassi.calibration import Corrector, MeasurementFlag
 from livecassi.drivers import Frame
 
 
@@ -117,3 +118,22 @@ def test_fixed_levels_stay_with_their_view(qtbot: QtBot, screen: Screen) -> None
     assert tuple(screen.picture.levels) == (0.1, 0.7)
     screen.levels.auto.click()
     assert tuple(screen.picture.levels) != (0.1, 0.7)
+
+
+def test_the_correction_is_named_where_an_operator_should_know(screen: Screen) -> None:
+    result = screen.result
+    for flags, words in (
+        (MeasurementFlag.NONE, ""),
+        (MeasurementFlag.DARK_MISMATCH, "dark frame of other settings"),
+        (MeasurementFlag.NO_DARK, "no dark frame"),
+        (MeasurementFlag.NO_DARK | MeasurementFlag.PEDESTAL_REMOVED, "pedestal removed"),
+    ):
+        screen.show_result(replace(result, measurement=replace(result.measurement, flags=flags)))
+        assert screen.bar.correction_text == words
+
+
+def test_another_source_leaves_nothing_of_the_old_picture(screen: Screen) -> None:
+    assert screen.image.pixels is not None
+    screen.set_calibration(small_calibration())
+    assert screen.image.pixels is None
+    assert (screen.bar.correction_text, screen.bar.saturation_text) == ("", "")
