@@ -86,7 +86,7 @@ class ErrorDialog(QDialog):
     def tell(self, error: Exception, remedy: Remedy | None = None, note: str = "") -> None:
         """Show an error, or count it where it is shown or waiting already. `note` is added to the message."""
         message = str(error) or type(error).__name__
-        message = message[0].upper() + message[1:] + ("" if message.endswith((".", "!", "?")) else ".")
+        message = message[0].upper() + message[1:] + ("" if message.endswith((".", "!", "?", "…")) else ".")
         if note:
             message = f"{message}\n\n{note}"
         for known in self._waiting:

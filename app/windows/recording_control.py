@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from livecassi.app.recording import RecorderStats, RecordingError
-from livecassi.app.session import Session, SessionStats
+from livecassi.app.session import Session, SessionState, SessionStats
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.recording_panel import RecordingPanel, new_recording_folder
 from livecassi.app.wording import bytes_text
@@ -54,6 +54,8 @@ class RecordingControl(QObject):
         """Record every frame from now on into a new folder."""
         folder = new_recording_folder(self._panel.destination, self.session.source.info.kind, datetime.now())
         try:
+            if self.session.stats().state not in (SessionState.RUNNING, SessionState.PAUSED):
+                raise RecordingError("there is nothing to record, no frames are coming; start the source, then record")
             _make(folder.parent)
             self.session.start_recording(folder, self._panel.options())
         except LivecassiError as error:

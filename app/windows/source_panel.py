@@ -28,6 +28,7 @@ class SourcePanel(QWidget):
         self._title = QLabel()
         self._title.setWordWrap(True)
         self._state = dim_label()
+        self._replayed = False
         self.play = QPushButton("❙❙  Pause")
         self.play.clicked.connect(self.play_pressed)
         self.exposure = number_box(" ms", 3)
@@ -57,6 +58,7 @@ class SourcePanel(QWidget):
 
     def show_source(self, info: SourceInfo) -> None:
         """Another source: its title and what can be set on it."""
+        self._replayed = info.kind == "replay"
         self._title.setText(info.title)
         self._title.setToolTip(f"{info.kind}, serial {info.serial or 'unknown'}")
         for spin, limits, name, scale in (
@@ -74,7 +76,6 @@ class SourcePanel(QWidget):
                 spin.setToolTip(f"{low:g} to {high:g}{spin.suffix()}; applied after Enter")
                 self._write(spin, spin.value(), (low, high))
         self._applied.setText("")
-        self._applied.hide()
 
     def show_settings(self, settings: SourceSettings, asked: SourceSettings | None = None) -> None:
         """Show what the source applied; where it differs from what was asked, say so."""
@@ -88,16 +89,14 @@ class SourcePanel(QWidget):
                 (asked.exposure_us, settings.exposure_us, "ms", 1e-3),
                 (asked.gain_db, settings.gain_db, "dB", 1.0),
             ):
-                if wanted is not None and applied is not None:
-                    note = "" if abs(wanted - applied) <= 1e-3 * abs(wanted) + 1e-9 else f", asked {wanted * scale:g}"
-                    parts.append(f"applied {applied * scale:g} {unit}{note}")
-        if parts:
-            self._applied.setText("; ".join(parts))
-        self._applied.setVisible(bool(self._applied.text()))
+                if wanted is not None and applied is not None and abs(wanted - applied) > 1e-3 * abs(wanted) + 1e-9:
+                    parts.append(f"{wanted * scale:g} {unit} was asked, {applied * scale:g} {unit} is set")
+        self._applied.setText("; ".join(parts))
 
     def show_state(self, state: SessionState) -> None:
         """Say whether frames come, and what the button does."""
-        self._state.setText(STATE_TEXT[state])
+        replayed = state is SessionState.RUNNING and self._replayed
+        self._state.setText("playing a file" if replayed else STATE_TEXT[state])
         text, hint = {
             SessionState.RUNNING: ("❙❙  Pause", "Hold the picture; a camera goes on recording (Space)"),
             SessionState.PAUSED: ("▶  Play", "Go on (Space)"),

@@ -2,8 +2,8 @@
 
 from importlib import resources
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette, QPixmap, QValidator
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QStyleFactory, QWidget
 
 BACKGROUND = "#12151b"
@@ -136,9 +136,21 @@ def as_panel(widget: QWidget) -> None:
     widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
 
 
+class _NumberBox(QDoubleSpinBox):
+    """Takes a comma for the decimal point; Qt would drop it and read 0,5 as 5."""
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        return super().validate(text.replace(",", "."), position)
+
+    def valueFromText(self, text: str) -> float:  # noqa: N802
+        return super().valueFromText(text.replace(",", "."))
+
+
 def number_box(suffix: str, decimals: int) -> QDoubleSpinBox:
     """A box for a number that reports after Enter or leaving it, not per key; arrow keys and the wheel step."""
-    box = QDoubleSpinBox()
+    box = _NumberBox()
+    box.setLocale(QLocale.c())
+    box.lineEdit().returnPressed.connect(box.clearFocus)  # the next key is a shortcut again, not a digit
     box.setSuffix(suffix)
     box.setDecimals(decimals)
     box.setKeyboardTracking(False)

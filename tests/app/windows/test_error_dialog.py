@@ -50,3 +50,10 @@ def test_no_signal_can_carry_an_array(name: str) -> None:
             method = meta.method(index)
             if method.methodType() == QMetaMethod.MethodType.Signal and method.name().data() != SETTINGS.encode():
                 assert {bytes(t.data()).decode() for t in method.parameterTypes()} <= ALLOWED
+
+
+def test_a_message_that_ends_with_the_name_of_a_button_gets_no_further_point(qtbot: QtBot) -> None:
+    dialog = ErrorDialog(str)
+    qtbot.addWidget(dialog)
+    dialog.tell(SourceLostError("choose another with Change…"))
+    assert dialog.message == "Choose another with Change…"

@@ -95,6 +95,23 @@ def test_typing_a_number_is_no_shortcut_and_settings_go_out_after_enter(qtbot: Q
     assert source.settings.gain_db == 6.0
 
 
+def test_after_enter_digits_are_shortcuts_again_and_a_comma_is_a_point(qtbot: QtBot, make_window: MakeWindow) -> None:
+    source = FakeSource(SHAPE)
+    window = make_window(source)
+    window.activateWindow()
+    qtbot.waitUntil(lambda: shows_cube(window) and window.isActiveWindow())
+    box = window.source.exposure
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, "0,5")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert source.settings.exposure_us == 500.0
+    assert not box.hasFocus()
+    qtbot.keyClick(window, Qt.Key.Key_2)
+    assert window.display.view is View.BAND
+    assert source.settings.exposure_us == 500.0
+
+
 def test_a_file_has_no_exposure_and_says_why(qtbot: QtBot, make_window: MakeWindow) -> None:
     window = make_window(FakeSource(SHAPE, count=1000, is_file=True))
     assert not window.source.exposure.isEnabled()
@@ -269,7 +286,10 @@ def test_an_unplugged_camera_is_told_with_its_recording_and_can_be_reconnected(
 
 def test_a_file_that_ends_says_so_and_plays_again(qtbot: QtBot, make_window: MakeWindow) -> None:
     window = make_window(FakeSource(SHAPE, count=6, is_file=True))
-    qtbot.waitUntil(lambda: "has ended after 6 frames" in window.display.image.notice)
+    qtbot.waitUntil(lambda: "The file has ended" in window.display.image.notice)
+    window.record_control.start()
+    assert "no frames are coming" in window.errors.message
+    assert not window.record_control.recording
     frames = window.session.stats().frames
     window.toggle_play()
     qtbot.waitUntil(lambda: window.session.stats().frames > frames)
