@@ -66,13 +66,15 @@ class Recording:
 
     @property
     def info(self) -> SourceInfo:
-        """The recorded source, with the shape and depth of its frames and their number."""
+        """The recorded source, titled by the folder, with the shape and depth of its frames and their number."""
+        title = f"{self.folder.name} ({self.session.source.title})"
         known = self._first_segment()
         if known is None:
-            return replace(self.session.source, frame_count=0)
+            return replace(self.session.source, title=title, frame_count=0)
         height, width = known.shape
         return replace(
             self.session.source,
+            title=title,
             frame_shape=(height, width),
             bit_depth=int(known.meta["bit_depth"][0]),
             frame_count=len(self),

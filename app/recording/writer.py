@@ -56,10 +56,10 @@ class RecordingWriter:
         self._raw_opened_ns = self._cubes_opened_ns = 0
         self._frame_kind: tuple[object, ...] | None = None
         self._started_ns: int | None = None
-        _make_folder(folder)
+        made = _make_folder(folder)
         try:
             self._probe_disk()
-            self.check_space()
+            self._refuse_full_disk(made)
             if calibration is not None:
                 save_calibration(calibration, folder / CALIBRATION_FILE)
             self._session = SessionFile(
@@ -104,6 +104,15 @@ class RecordingWriter:
                 f"the disk of {self.folder} has {self.free_bytes / 1e6:.0f} MB left, expected at least "
                 f"{self._options.min_free_bytes / 1e6:.0f} MB; free some space or record to another disk"
             )
+
+    def _refuse_full_disk(self, made: bool) -> None:
+        """Raises as `check_space`; then the empty folder made for the recording does not stay."""
+        try:
+            self.check_space()
+        except RecordingError:
+            if made:
+                self.folder.rmdir()
+            raise
 
     def _probe_disk(self) -> None:
         self._probed_bytes = self._probe(self.folder)
@@ -217,7 +226,8 @@ class RecordingWriter:
         write_session_file(self.folder, self._session)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> bool:
+    """Whether the folder had to be made. Raises `RecordingError`."""
     if not folder.parent.is_dir():
         raise RecordingError(
             f"the folder {folder.parent} is not there, so {folder.name} cannot be made in it; make it or choose another"
@@ -227,6 +237,8 @@ def _make_folder(folder: Path) -> None:
             raise RecordingError(
                 f"{folder} exists already and is not an empty folder; choose a new name, recordings are never replaced"
             )
+        made = not folder.exists()
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise RecordingError(f"the folder {folder} cannot be made ({error}); choose another place") from error
+    return made

@@ -111,6 +111,7 @@ def test_a_place_where_no_folder_can_be_made_is_refused(tmp_path: Path, name: st
 def test_a_disk_that_is_too_full_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"150 MB left, expected at least 200 MB; free some space"):
         recorder(tmp_path / "r", free_bytes=lambda _: 150_000_000)
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_disk_that_does_not_answer_is_refused(tmp_path: Path) -> None:
