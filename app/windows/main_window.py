@@ -105,7 +105,7 @@ class MainWindow(QMainWindow):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setMinimumWidth(250)
+        scroll.setMinimumWidth(236)
         self._body = QSplitter(Qt.Orientation.Horizontal)
         self._body.setHandleWidth(4)
         self._body.setChildrenCollapsible(False)

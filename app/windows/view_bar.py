@@ -1,7 +1,7 @@
 """How the picture is looked at: colour, band or raw frame; and how much of it is saturated."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from livecassi.app.pictures import View
 from livecassi.app.windows.theme import RED, dim_label, tabular
@@ -37,10 +37,11 @@ class ViewBar(QWidget):
             self._buttons[view] = button
             row.addWidget(button)
         self._label, self._correction = dim_label(), dim_label()
-        for label in (self._label, self._correction):
-            row.addSpacing(12)
-            row.addWidget(label)
-        row.addStretch(1)
+        self._correction.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # never widens
+        row.addSpacing(12)
+        row.addWidget(self._label)
+        self._correction.setContentsMargins(12, 0, 0, 0)
+        row.addWidget(self._correction, 1)
         self._saturation = QLabel()
         tabular(self._saturation)
         row.addWidget(self._saturation)

@@ -121,7 +121,7 @@ def test_fixed_levels_stay_with_their_view(qtbot: QtBot, screen: Screen) -> None
 
 
 def test_the_correction_is_named_where_an_operator_should_know(screen: Screen) -> None:
-    result = screen.result
+    result, width = screen.result, screen.minimumSizeHint().width()
     for flags, words in (
         (MeasurementFlag.NONE, ""),
         (MeasurementFlag.DARK_MISMATCH, "dark frame of other settings"),
@@ -130,6 +130,7 @@ def test_the_correction_is_named_where_an_operator_should_know(screen: Screen) -
     ):
         screen.show_result(replace(result, measurement=replace(result.measurement, flags=flags)))
         assert screen.bar.correction_text == words
+        assert screen.minimumSizeHint().width() == width  # a word more must not widen the window
 
 
 def test_another_source_leaves_nothing_of_the_old_picture(screen: Screen) -> None:
