@@ -61,11 +61,11 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     corrector.correct(sequence.frame(positions[0]))  # refuses what does not fit before an engine is built
     pedestal = corrector.pedestal or 0.0
     cubes: list[Cube] = []
-    started = monotonic()
     with (
         build_engine(engine_specs(), job.engine, calibration, job.options) as engine,
         progress(f"reconstructing with {job.engine}", len(positions)) as report,
     ):
+        started = monotonic()
 
         def reconstructed() -> Iterator[Cube]:
             for done, position in enumerate(positions, 1):
