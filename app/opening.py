@@ -12,16 +12,17 @@ from livecassi.app.recording import Recording, is_recording
 from livecassi.app.session import Session
 from livecassi.calibration import (
     Calibration,
-    CalibrationError,
     CalibrationInvalidError,
     System,
     check_frame_shape,
 )
 from livecassi.calibration.store import load_calibration
-from livecassi.drivers import Source, SourceNotFoundError
+from livecassi.drivers import LivecassiError, Source, SourceNotFoundError, SourceSettings
 from livecassi.drivers.frame_files import FileFrames
 from livecassi.drivers.producers import find_producers, list_cameras
 from livecassi.drivers.replay import FrameSequence, Replay
+
+USUAL_RATE_HZ = 30.0
 
 
 class SourceKind(StrEnum):
@@ -36,7 +37,7 @@ class SourceKind(StrEnum):
 class SourceRequest:
     """One wish for a source. Sizes and seed concern the simulated bench, `loop` a file, `producer` a camera.
 
-    `frame_rate_hz` None: a file as fast as it can be read, a camera and the bench at their own rate.
+    `frame_rate_hz` None: its own rate - a camera's as it is set, a recording's as it was recorded, else 30.
     """
 
     kind: SourceKind = SourceKind.PROTOTYPE
@@ -46,7 +47,7 @@ class SourceRequest:
     height: int = 256
     width: int = 256
     seed: int = 0
-    frame_rate_hz: float | None = 30.0
+    frame_rate_hz: float | None = None
     loop: bool = True
     producer: Path | None = None
     serial: str = ""
@@ -115,7 +116,11 @@ def _open_prototype(request: SourceRequest) -> Opened:
     from livecassi.app.prototype import open_prototype
 
     prototype = open_prototype(
-        request.system, request.height, request.width, seed=request.seed, frame_rate_hz=request.frame_rate_hz or 30.0
+        request.system,
+        request.height,
+        request.width,
+        seed=request.seed,
+        frame_rate_hz=request.frame_rate_hz or USUAL_RATE_HZ,
     )
     return Opened(prototype.source, prototype.calibration, prototype.truth)
 
@@ -126,7 +131,13 @@ def _open_file(request: SourceRequest) -> Opened:
     sequence = open_sequence(request.path)
     calibration = calibration_for(sequence, request.path, request.calibration)
     release = sequence.close if isinstance(sequence, Recording) else lambda: None
-    return Opened(Replay(sequence, request.frame_rate_hz, request.loop), calibration, release=release)
+    rate_hz = request.frame_rate_hz or _recorded_rate(sequence)
+    return Opened(Replay(sequence, rate_hz, request.loop), calibration, release=release)
+
+
+def _recorded_rate(sequence: FrameSequence) -> float:
+    recorded = sequence.describe().frame_rate_hz if isinstance(sequence, Recording) else None
+    return recorded or USUAL_RATE_HZ
 
 
 def _open_camera(request: SourceRequest) -> Opened:
@@ -147,7 +158,8 @@ def _open_camera(request: SourceRequest) -> Opened:
     camera = HarvesterCamera(_producer_of(producers, request.serial), request.serial or None)
     try:
         check_frame_shape(calibration, camera.info.frame_shape)
-    except CalibrationError:
+        camera.configure(SourceSettings(frame_rate_hz=request.frame_rate_hz))
+    except LivecassiError:
         camera.close()
         raise
     return Opened(camera, calibration, release=camera.close)

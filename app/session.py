@@ -92,7 +92,7 @@ class Session:
         self._release = release
         self._clock_ns = clock_ns
         self._settings = source.configure(SourceSettings())
-        self._is_file = source.info.frame_count is not None  # can wait for the disk and for a pause
+        self._waits = source.info.waits  # for the disk and through a pause
         self._newest: Mailbox[Frame] = Mailbox()
         self._results: Mailbox[Result] = Mailbox()
         self._stop = threading.Event()
@@ -291,7 +291,7 @@ class Session:
                 self._record(frame)
                 if self._resume.is_set():
                     self._newest.put(frame)
-                elif self._is_file:
+                elif self._waits:
                     self._newest.put(frame)
                     self._resume.wait()
             if not self._stop.is_set():
@@ -311,7 +311,7 @@ class Session:
             last = self._frames_to_record == 0
         if recorder is None:
             return
-        recorder.append(frame, block=self._is_file)
+        recorder.append(frame, block=self._waits)
         if last:
             self.stop_recording()
 

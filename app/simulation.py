@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from livecassi.app.cube_file import write_cubes
-from livecassi.app.opening import SourceRequest
+from livecassi.app.opening import USUAL_RATE_HZ, SourceRequest
 from livecassi.app.progress import progress
 from livecassi.app.prototype import Prototype, open_prototype
 from livecassi.app.recording import Recorder, RecorderStats, RecordingError, RecordingOptions
@@ -24,7 +24,7 @@ def record_simulation(request: SourceRequest, out: Path, *, frames: int, truth: 
         request.height,
         request.width,
         seed=request.seed,
-        frame_rate_hz=request.frame_rate_hz or 30.0,
+        frame_rate_hz=request.frame_rate_hz or USUAL_RATE_HZ,
         clock=ManualClock(),
     )
     source = prototype.source

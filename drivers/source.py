@@ -33,6 +33,11 @@ class SourceInfo:
     gain_range_db: tuple[float, float] | None = None
     frame_count: int | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether a slow reader loses nothing: a replay holds its next frame, a camera goes on exposing."""
+        return self.kind == "replay"
+
 
 class StopSignal(Protocol):
     """What a source watches while it delivers; `threading.Event` is one."""

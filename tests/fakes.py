@@ -54,7 +54,7 @@ class FakeSource:
         self.settings = SourceSettings(1000.0, 0.0, 100.0)
         self.running = False
         self.info = SourceInfo(
-            "fake",
+            "replay" if is_file else "fake",
             "fake camera",
             "F-1",
             shape,

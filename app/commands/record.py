@@ -36,7 +36,7 @@ def record(
     system: SystemOption = "dd-cassi",
     size: SizeOption = "256",
     seed: SeedOption = 0,
-    rate: RateOption = 30.0,
+    rate: RateOption = None,
     producer: ProducerOption = None,
     exposure: Annotated[float | None, typer.Option(help="Exposure in microseconds.")] = None,
     gain: Annotated[float | None, typer.Option(help="Gain in dB.")] = None,

@@ -22,7 +22,7 @@ CalibrationOption = Annotated[
 SystemOption = Annotated[str, typer.Option(help="Simulated bench: sd-cassi, dd-cassi, pmvis or ndssi.")]
 SizeOption = Annotated[str, typer.Option(help="Simulated bench: scene size as HEIGHTxWIDTH or one number.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Simulated bench: the same seed gives the same frames.")]
-RateOption = Annotated[float | None, typer.Option(help="Frames per second asked of the source.")]
+RateOption = Annotated[float | None, typer.Option(help="Frames per second asked of the source; default: its own.")]
 ProducerOption = Annotated[Path | None, typer.Option(help="GenTL producer (.cti) of the camera's vendor.")]
 EngineOption = Annotated[str, typer.Option("--engine", "-e", help="See 'livecassi engines'.")]
 SettingOption = Annotated[

@@ -28,7 +28,7 @@ def view(
     system: SystemOption = "dd-cassi",
     size: SizeOption = "256",
     seed: SeedOption = 0,
-    rate: RateOption = 30.0,
+    rate: RateOption = None,
     loop: Annotated[bool, typer.Option(help="Play a file again when it ends.")] = True,
     producer: ProducerOption = None,
     recordings: Annotated[Path | None, typer.Option(help="Folder for new recordings.")] = None,

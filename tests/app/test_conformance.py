@@ -104,6 +104,14 @@ def test_every_source_answers_settings_with_what_it_applied(opened: Opened) -> N
         assert take(opened, 1)[0].exposure_us == pytest.approx(info.exposure_range_us[0])
 
 
+def test_a_recording_replays_as_fast_as_it_was_recorded_unless_told(tmp_path: Path) -> None:
+    record_simulation(SourceRequest(height=64, width=72, frame_rate_hz=12.5), tmp_path / "slow", frames=3)
+    for asked, expected in ((None, 12.5), (50.0, 50.0)):
+        opened = open_source(SourceRequest(SourceKind.FILE, path=tmp_path / "slow", frame_rate_hz=asked))
+        assert opened.source.configure(SourceSettings()).frame_rate_hz == pytest.approx(expected)
+        opened.release()
+
+
 def measured(calibration: Calibration, index: int = 0) -> Measurement:
     """The measurement of a smooth scene."""
     bands, height, width = calibration.cube_shape

@@ -271,9 +271,10 @@ def test_pausing_a_camera_freezes_the_screen_but_not_the_disk(tmp_path: Path) ->
     assert final.frames_written == 4
 
 
-def test_pausing_a_file_holds_it_and_stopping_while_paused_does_not_hang() -> None:
+@pytest.mark.parametrize("count", [1000, None], ids=["to its end", "again and again"])
+def test_pausing_a_file_holds_it_and_stopping_while_paused_does_not_hang(count: int | None) -> None:
     calibration = small_calibration()
-    source = FakeSource(calibration.measurement_shape, count=1000, interval_s=0.0, is_file=True)
+    source = FakeSource(calibration.measurement_shape, count=count, interval_s=0.0, is_file=True)
     session = Session(source, calibration)
     session.start()
     until(lambda: session.stats().frames > 2)
