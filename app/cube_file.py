@@ -201,6 +201,15 @@ class CubeFile:
         self._file.close()
 
 
+def is_cube_file(path: Path) -> bool:
+    """Whether `write_cubes` made this file."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == FORMAT)
+    except OSError:
+        return False
+
+
 def read_truth(path: Path) -> NDArray[np.float32]:
     """True (or reconstructed) cubes `(N, C, H, W)` float32 out of an .npy or .h5 file; `(C, H, W)` becomes N = 1.
 

@@ -18,16 +18,12 @@ def evaluate(
     import json
     import math
 
-    import numpy as np
-
-    from livecassi.app.cube_file import read_truth
+    from livecassi.app.pairing import read_pair
     from livecassi.engines.metrics import Flavour, score_video
 
     if flavour not in tuple(Flavour):
         raise typer.BadParameter(f"flavour '{flavour}': expected one of {', '.join(Flavour)}")
-    found, expected = read_truth(reconstruction), read_truth(truth)
-    if len(expected) == 1 and len(found) > 1:
-        expected = np.broadcast_to(expected, (len(found), *expected.shape[1:]))
+    found, expected = read_pair(reconstruction, truth)
     scores = {str(one): score_video(found, expected, one) for one in Flavour}
     rows = {name: {"psnr": s.psnr_db, "ssim": s.ssim, "sam": s.sam_deg, "ergas": s.ergas} for name, s in scores.items()}
     if as_json:

@@ -157,6 +157,36 @@ def test_simulate_info_and_reconstruct_give_what_the_bench_saw(run: Run, tmp_pat
         np.testing.assert_array_equal(found["frame_index"][:], true["frame_index"][1:])
 
 
+def test_frames_are_scored_against_the_truth_of_the_same_frame(run: Run, tmp_path: Path) -> None:
+    recording, truth, cubes = tmp_path / "recording", tmp_path / "truth.h5", tmp_path / "cubes.h5"
+    run("simulate", "--out", recording, "--truth", truth, "--frames", 4, "--size", "64x72", "--rate", 2)
+    run("reconstruct", recording, "--out", cubes, "--frames", "2:4", "-o", "iterations=10")
+    paired = json.loads(run("evaluate", cubes, "--truth", truth, "--json").out)
+    with h5py.File(truth) as file:
+        np.save(tmp_path / "right.npy", file["cube"][2:4])
+    by_hand = json.loads(run("evaluate", cubes, "--truth", tmp_path / "right.npy", "--json").out)
+    assert paired["frames"] == 2
+    assert paired["psnr"] == by_hand["psnr"]
+
+
+def test_truth_of_other_frames_or_bands_is_refused(run: Run, tmp_path: Path) -> None:
+    recording, truth, cubes = tmp_path / "recording", tmp_path / "truth.h5", tmp_path / "cubes.h5"
+    run("simulate", "--out", recording, "--truth", truth, "--frames", 3, "--size", "64x72")
+    run("reconstruct", recording, "--out", cubes, "-o", "iterations=2")
+    with h5py.File(cubes, "a") as file:
+        file["frame_index"][1] = 77
+    frames = run("evaluate", cubes, "--truth", truth)
+    assert frames.code == 2
+    assert "no truth for frame 77 (1 of 3" in frames.err
+    with h5py.File(cubes, "a") as file:
+        file["frame_index"][1] = 1
+        file["wavelengths_nm"][4] += 3
+    bands = run("evaluate", cubes, "--truth", truth)
+    assert bands.code == 2
+    assert "453 nm" in bands.err
+    assert "450 nm" in bands.err
+
+
 def test_the_same_seed_simulates_the_same_frames(run: Run, tmp_path: Path) -> None:
     for name in ("first", "second"):
         assert run("simulate", "--out", tmp_path / name, "--frames", 2, "--size", "64x72", "--seed", 5).code == 0
