@@ -28,6 +28,7 @@ from livecassi.engines import Cube, Engine
 log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 5.0  # closing never hangs: a thread stuck in a vendor's library is left behind
+LATE_ENGINE_POLL_S = 0.02
 WRITER_TIMEOUT_S = 60.0  # a slow disk gets the time to take what is queued
 
 
@@ -316,14 +317,27 @@ class Session:
             self.stop_recording()
 
     def _reconstruct(self) -> None:
-        while (frame := self._newest.take()) is not None:
-            try:
-                self._show(frame)
-            except Exception as error:
-                self._report(error)
-                if not self._engines.drop():
-                    break  # not even correction works; acquisition and recording go on
+        last: Frame | None = None
+        while (frame := self._newest.take()) is not None and self._try_to_show(frame):
+            last = frame
+        if last is not None and self._engine_comes_late():
+            self._try_to_show(last)
         self._results.close()
+
+    def _engine_comes_late(self) -> bool:
+        """Wait for an engine that was still being built when the source ended before its first cube."""
+        while self._engines.building and not self._stop.wait(LATE_ENGINE_POLL_S):
+            pass
+        return not self._cube_came and not self._stop.is_set()
+
+    def _try_to_show(self, frame: Frame) -> bool:
+        """Whether it is worth going on: an engine that fails is dropped, but correction must work."""
+        try:
+            self._show(frame)
+        except Exception as error:
+            self._report(error)
+            return self._engines.drop()
+        return True
 
     def _show(self, frame: Frame) -> None:
         started = self._clock_ns()

@@ -116,6 +116,23 @@ def test_the_raw_frame_is_seen_while_the_first_cube_is_made() -> None:
         next_cube(session)
 
 
+def test_a_file_that_ends_before_its_engine_is_ready_still_gives_a_cube_of_its_last_frame() -> None:
+    calibration = small_calibration()
+    ready = threading.Event()
+
+    def build() -> Engine:
+        assert ready.wait(10)
+        return FakeEngine(calibration)
+
+    with Session(FakeSource(calibration.measurement_shape, count=2, is_file=True), calibration) as session:
+        session.use_engine("slow", build)
+        session.start()
+        until(lambda: session.stats().state is SessionState.ENDED)
+        until(lambda: session.take_result(0.05) is not None)
+        ready.set()
+        assert next_cube(session).frame.index == 1
+
+
 def test_switching_engines_releases_the_old_one_and_the_last_request_wins() -> None:
     calibration = small_calibration()
     first, second, third = (FakeEngine(calibration, name) for name in ("first", "second", "third"))
