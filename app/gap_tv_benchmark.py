@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from livecassi.app.engine_list import engine_specs
 from livecassi.calibration import Calibration, Measurement, System, sensing_model
+from livecassi.drivers import SourceError
+from livecassi.drivers.array_files import read_array
 from livecassi.engines import Engine, build_engine
 from livecassi.engines.gap_tv.plain import plain_gap_tv
 from livecassi.engines.metrics import score
@@ -110,13 +112,10 @@ def _loader(folder: Path, name: str) -> Callable[[], Scene]:
 
 
 def _read_mask(path: Path, key: str) -> Array32:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        return np.asarray(loadmat(path, variable_names=[key])[key], np.float32)
-    except (OSError, KeyError, ValueError, NotImplementedError, MatReadError) as error:
-        raise ProtocolError(f"cannot read the mask '{key}' of {path}: {error}; expected a MATLAB file") from error
+        return np.asarray(read_array(path, key=key), np.float32)
+    except SourceError as error:
+        raise ProtocolError(f"cannot read the mask '{key}': {error}") from error
 
 
 def run_benchmark(material: Material, iterations: int, with_plain: bool) -> Report:

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from livecassi.calibration import Calibration, CalibrationHeader, Measurement, System, sensing_model
+from livecassi.calibration import Calibration, CalibrationHeader, Measurement, SubSteps, System, sensing_model
 from livecassi.drivers import Frame, SourceInfo, SourceLostError, SourceSettings, StopSignal
 from livecassi.engines import Cube, EngineInfo
 
@@ -28,6 +28,21 @@ def small_calibration(system: System = System.SD_CASSI, *, dark: bool = False) -
         np.arange(BANDS, dtype=np.float32) * 2,
         np.ones(BANDS, np.float32),
         dark=np.full(shape, 64, np.float32) if dark else None,
+    )
+
+
+def random_bench(
+    system: System, sub_steps: SubSteps, shifts: list[float], *, height: int, width: int, seed: int
+) -> Calibration:
+    """A random grey mask and response; one band per shift, which may be fractional."""
+    random = np.random.default_rng(seed)
+    wide = width if system.single_disperser else width + int(np.ceil(max(shifts)))
+    return Calibration(
+        CalibrationHeader(system=system, sub_steps=sub_steps),
+        np.linspace(450, 650, len(shifts), dtype=np.float32),
+        random.random((height, wide)).astype(np.float32),
+        np.array(shifts, np.float32),
+        random.uniform(0.3, 1.0, len(shifts)).astype(np.float32),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
@@ -126,9 +127,9 @@ class ErrorDialog(QDialog):
         else:
             super().done(result)
 
-    def closeEvent(self, event: object) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         """Closing is dismissing the error shown."""
-        event.ignore()  # type: ignore[attr-defined]
+        event.ignore()
         self.done(0)
 
     def forget_all(self) -> None:

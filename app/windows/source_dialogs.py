@@ -49,6 +49,7 @@ class BenchDialog(QDialog):
         for size in SIZES:
             self.size_box.addItem(f"{size} × {size}", size)
         self.seed.setRange(0, 999_999)
+        self.seed.lineEdit().setTextMargins(6, 0, 0, 0)
         self.seed.setToolTip("Another number makes another mask and other noise; the same number the same frames")
         form = QFormLayout(self)
         form.setContentsMargins(22, 20, 22, 18)

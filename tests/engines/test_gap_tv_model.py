@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from fakes import random_bench
 
-from livecassi.calibration import Calibration, CalibrationHeader, SubSteps, System, sensing_model
+from livecassi.calibration import Calibration, SubSteps, System, sensing_model
 from livecassi.engines import EngineError
 from livecassi.engines.gap_tv.row_pool import RowPool
 from livecassi.engines.gap_tv.solver import TotalVariation
@@ -27,15 +28,7 @@ def pool() -> Iterator[RowPool]:
 
 
 def make(system: System, sub_steps: SubSteps, shifts: list[float]) -> Calibration:
-    random = np.random.default_rng(2)
-    wide = WIDTH if system.single_disperser else WIDTH + int(np.ceil(max(shifts)))
-    return Calibration(
-        CalibrationHeader(system=system, sub_steps=sub_steps),
-        np.linspace(450, 650, BANDS, dtype=np.float32),
-        random.random((HEIGHT, wide)).astype(np.float32),
-        np.array(shifts, np.float32),
-        random.uniform(0.3, 1.0, BANDS).astype(np.float32),
-    )
+    return random_bench(system, sub_steps, shifts, height=HEIGHT, width=WIDTH, seed=2)
 
 
 every_bench = pytest.mark.parametrize(

@@ -1,25 +1,18 @@
 import numpy as np
 import pytest
 import torch
+from fakes import random_bench
 
-from livecassi.calibration import Calibration, CalibrationHeader, SubSteps, System, sensing_model
+from livecassi.calibration import Calibration, SubSteps, System, sensing_model
 from livecassi.engines import EngineMismatchError
 from livecassi.engines.torch_sensing import TorchSensingModel
 
-BANDS, HEIGHT, WIDTH = 5, 13, 23
+HEIGHT, WIDTH = 13, 23
 SHIFTS = {"whole": [0, 2, 4, 6, 8], "fractional": [0.4, 1.7, 2.0, 5.25, 7.9]}
 
 
 def make(system: System, sub_steps: SubSteps, shifts: list[float]) -> Calibration:
-    random = np.random.default_rng(9)
-    wide = WIDTH if system.single_disperser else WIDTH + int(np.ceil(max(shifts)))
-    return Calibration(
-        CalibrationHeader(system=system, sub_steps=sub_steps),
-        np.linspace(450, 650, BANDS, dtype=np.float32),
-        random.random((HEIGHT, wide)).astype(np.float32),
-        np.array(shifts, np.float32),
-        random.uniform(0.3, 1.0, BANDS).astype(np.float32),
-    )
+    return random_bench(system, sub_steps, shifts, height=HEIGHT, width=WIDTH, seed=9)
 
 
 every_bench = pytest.mark.parametrize(
