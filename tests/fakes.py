@@ -121,6 +121,7 @@ class FakeEngine:
         self.info = EngineInfo(name, "numpy", calibration.id)
         self.model = sensing_model(calibration)
         self.entered = self.exited = self.resets = 0
+        self.observed: list[int] = []
 
     def reconstruct(self, measurement: Measurement) -> Cube:
         if measurement.frame_index == self.fail_at:
@@ -133,6 +134,13 @@ class FakeEngine:
             measurement.frame_index,
             measurement.host_time_ns,
         )
+
+    def observe(self, measurement: Measurement) -> None:
+        self.observed.append(measurement.frame_index)
+
+    def flush(self) -> list[Cube]:
+        self.reset()
+        return []
 
     def reset(self) -> None:
         self.resets += 1
