@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecassi.calibration.calibration import Array32, System
+from livecassi.calibration.masks import notch_mask, pmvis_mask
 from livecassi.drivers.opencv import cv2
 
 OVERSAMPLING = 4
 MARGIN_PX = 6  # columns drawn beyond the calibrated part, on both sides
-_COMB_PERIOD_PX, _COMB_STAGGER_PX, _COMB_ROWS, _COMB_START_PX = 60, 15, 4, 1  # PMVIS and NDSSI
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class CodedAperture:
         if system in (System.SD_CASSI, System.DD_CASSI):
             pattern = _random_pattern(height, columns, seed, design)
         else:
-            pattern = _comb_pattern(height, columns, notch=system is System.NDSSI)
+            comb = notch_mask if system is System.NDSSI else pmvis_mask
+            whole = comb(height, columns, first_column=-MARGIN_PX)
+            pattern = np.repeat(np.repeat(whole, OVERSAMPLING, axis=0), OVERSAMPLING, axis=1)
         closed, span = design.closed_transmission, design.open_transmission - design.closed_transmission
         sigma = design.blur_px * OVERSAMPLING
         drawn = cv2.GaussianBlur(pattern, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
@@ -84,11 +86,3 @@ def _random_pattern(height: int, columns: int, seed: int, design: ApertureDesign
         squares, np.column_stack([place, middle]), (width, rows), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT
     )
     return np.asarray(drawn, np.float32)
-
-
-def _comb_pattern(height: int, columns: int, *, notch: bool) -> Array32:
-    """The staggered comb of PMVIS (open teeth) or its complement for NDSSI (cassi-protocol 3.3): `(4H, 4W)`."""
-    row, column = np.mgrid[:height, -MARGIN_PX : columns - MARGIN_PX]
-    tooth = (column - _COMB_START_PX - _COMB_STAGGER_PX * (row % _COMB_ROWS)) % _COMB_PERIOD_PX == 0
-    pattern = (~tooth if notch else tooth).astype(np.float32)
-    return np.repeat(np.repeat(pattern, OVERSAMPLING, axis=0), OVERSAMPLING, axis=1)
