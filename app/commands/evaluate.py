@@ -14,7 +14,7 @@ def evaluate(
     ] = "plain",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; psnr is null for a perfect band.")] = False,
 ) -> None:
-    """Score a reconstruction: PSNR, SSIM, SAM and ERGAS, each in the definitions of the field."""
+    """Score a reconstruction: PSNR, LPSNR, SSIM, SAM and ERGAS, each in the definitions of the field."""
     import json
     import math
 
@@ -25,7 +25,17 @@ def evaluate(
         raise typer.BadParameter(f"flavour '{flavour}': expected one of {', '.join(Flavour)}")
     found, expected = read_pair(reconstruction, truth)
     scores = {str(one): score_video(found, expected, one) for one in Flavour}
-    rows = {name: {"psnr": s.psnr_db, "ssim": s.ssim, "sam": s.sam_deg, "ergas": s.ergas} for name, s in scores.items()}
+    rows = {
+        name: {
+            "psnr": s.psnr_db,
+            "lpsnr8": s.lpsnr8_db,
+            "lpsnr16": s.lpsnr16_db,
+            "ssim": s.ssim,
+            "sam": s.sam_deg,
+            "ergas": s.ergas,
+        }
+        for name, s in scores.items()
+    }
     if as_json:
         numbers = {  # JSON knows no infinity
             name: {score: value if math.isfinite(value) else None for score, value in row.items()}
@@ -35,6 +45,9 @@ def evaluate(
         typer.echo(json.dumps(report, indent=2, allow_nan=False))
         return
     typer.echo(f"{len(found)} cube(s) of {found.shape[1]} bands, {found.shape[2]} x {found.shape[3]} pixels")
-    typer.echo(f"{'definition':<10} {'PSNR dB':>8} {'SSIM':>7} {'SAM deg':>8} {'ERGAS':>8}")
+    typer.echo(
+        f"{'definition':<10} {'PSNR dB':>8} {'LPSNR(8)':>9} {'LPSNR(16)':>9} {'SSIM':>7} {'SAM deg':>8} {'ERGAS':>8}"
+    )
     for name, row in sorted(rows.items(), key=lambda item: item[0] != flavour):
-        typer.echo(f"{name:<10} {row['psnr']:>8.3f} {row['ssim']:>7.4f} {row['sam']:>8.3f} {row['ergas']:>8.3f}")
+        decibels = f"{row['psnr']:>8.3f} {row['lpsnr8']:>9.3f} {row['lpsnr16']:>9.3f}"
+        typer.echo(f"{name:<10} {decibels} {row['ssim']:>7.4f} {row['sam']:>8.3f} {row['ergas']:>8.3f}")

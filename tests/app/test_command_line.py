@@ -349,7 +349,9 @@ def test_the_scores_of_a_perfect_cube_are_valid_json(run: Run, scene: np.ndarray
     outcome = run("evaluate", truth, "--truth", truth, "--json")
     assert outcome.code == 0, outcome.err
     assert not {"Infinity", "NaN"} & set(outcome.out.replace(",", " ").split())
-    assert json.loads(outcome.out)["psnr"] is None
+    report = json.loads(outcome.out)
+    assert report["psnr"] is None
+    assert report["lpsnr8"] == report["flavours"]["mst"]["lpsnr16"] == pytest.approx(100)
 
 
 def test_numbers_that_make_no_sense_are_refused(run: Run, mask: Path, tmp_path: Path) -> None:

@@ -91,9 +91,46 @@ def test_only_dynaspec_keeps_what_exceeds_the_range(truth: Array32) -> None:
 def test_a_perfect_cube_has_perfect_scores(truth: Array32, flavour: Flavour) -> None:
     found = score(truth, truth, flavour)
     assert found.psnr_db == np.inf
+    assert found.lpsnr8_db == found.lpsnr16_db == pytest.approx(100.0, abs=1e-9)
     assert found.ssim == pytest.approx(1.0, abs=1e-12)
     assert found.sam_deg == pytest.approx(0.0, abs=1e-5)
     assert found.ergas == 0.0
+
+
+def test_lpsnr_is_the_mean_over_complete_tiles() -> None:
+    decibels = np.array([[20.0, 30.0, 40.0], [50.0, 60.0, 70.0]])  # of tiles of 8 x 8
+    truth = np.linspace(0.2, 0.6, 4 * 23 * 31).reshape(SHAPE)
+    errors = np.full(SHAPE, 0.3)  # in rows from 16 and columns from 24 on, which fill no tile
+    errors[:, :16, :24] = np.kron(10 ** (-decibels / 20), np.ones((8, 8)))
+    found = score(truth + errors, truth, Flavour.PLAIN)
+    assert found.lpsnr8_db == pytest.approx(45.0, abs=1e-9)
+    only_large_tile = -10 * np.log10(np.mean([1e-2, 1e-3, 1e-5, 1e-6]))
+    assert found.lpsnr16_db == pytest.approx(only_large_tile, abs=1e-9)
+    errors[1:] = 0  # three of four bands perfect
+    assert score(truth + errors, truth, Flavour.PLAIN).lpsnr8_db == pytest.approx((45 + 3 * 100) / 4, abs=1e-9)
+
+
+def test_lpsnr_rounds_and_clips_as_the_psnr_of_its_flavour(truth: Array32) -> None:
+    for flavour, codes in ((Flavour.DYNASPEC, 256), (Flavour.MST, 255)):
+        coded = (np.round(truth * codes) / codes).astype(np.float64)
+        one_code_off = score(coded + 1.2 / codes, coded, flavour)
+        for found in (one_code_off.psnr_db, one_code_off.lpsnr8_db, one_code_off.lpsnr16_db):
+            assert found == pytest.approx(20 * np.log10(255), abs=1e-9)
+    bright = truth.copy()
+    bright[:, 5, 6] = 1.0
+    beyond = bright.copy()
+    beyond[:, 5, 6] = 3.0
+    assert score(beyond, bright, Flavour.PLAIN).lpsnr16_db == pytest.approx(100.0, abs=1e-9)
+    assert score(beyond, bright, Flavour.DYNASPEC).lpsnr16_db < 30
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_uneven_errors_raise_lpsnr_above_psnr_the_less_the_larger_the_tile(flavour: Flavour) -> None:
+    generator = np.random.default_rng(7)
+    truth = 0.3 + 0.4 * generator.random((3, 48, 64))
+    unevenness = np.exp(gaussian_filter(generator.standard_normal((48, 64)), 5) * 15)
+    found = score(truth + 0.02 * unevenness * generator.standard_normal(truth.shape), truth, flavour)
+    assert found.lpsnr8_db > found.lpsnr16_db + 0.1 > found.psnr_db + 0.2
 
 
 def test_a_missing_spectrum_is_ninety_degrees_off_and_a_dark_truth_does_not_count(truth: Array32) -> None:
@@ -112,6 +149,7 @@ def test_a_video_scores_the_mean_of_its_frames(prediction: Array32, truth: Array
     found = score_video(np.stack([prediction, worse]), np.stack([truth, truth]))
     assert one.psnr_db > two.psnr_db + 5
     assert found.psnr_db == pytest.approx((one.psnr_db + two.psnr_db) / 2)
+    assert found.lpsnr8_db == pytest.approx((one.lpsnr8_db + two.lpsnr8_db) / 2)
     assert found.ergas == pytest.approx((one.ergas + two.ergas) / 2)
     assert isinstance(found, Scores)
 
@@ -128,8 +166,8 @@ def test_refuses_another_shape(truth: Array32) -> None:
         score(truth[:, :, :-1], truth)
     with pytest.raises(MetricsError, match="bands, rows, columns"):
         score(truth[0], truth[0])
-    with pytest.raises(MetricsError, match="at least 11 x 11"):
-        score(truth[:, :10], truth[:, :10])
+    with pytest.raises(MetricsError, match=r"15 x 31 pixels, LPSNR\(16\) needs at least 16 x 16"):
+        score(truth[:, :15], truth[:, :15])
 
 
 def test_refuses_nan_and_integers(truth: Array32) -> None:
