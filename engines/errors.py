@@ -17,3 +17,11 @@ class EngineMismatchError(EngineError):
 
 class MetricsError(EngineError):
     """Cube and truth cannot be compared: bring them to the same shape, or choose another truth."""
+
+
+class WeightsError(EngineError):
+    """A file of weights cannot be read, or does not hold what the network needs: bring the right file."""
+
+
+class DatasetError(EngineError):
+    """A folder of scenes or measurements is not what a data set looks like: choose another or repair it."""
