@@ -15,6 +15,7 @@ from livecassi.app.commands.record import record
 from livecassi.app.commands.recording import recording_app
 from livecassi.app.commands.simulate import simulate
 from livecassi.app.commands.view import view
+from livecassi.app.commands.weights import weights_app
 
 EXIT_REFUSED = 2
 EXIT_UNEXPECTED = 1
@@ -59,6 +60,7 @@ app.command()(evaluate)
 app.add_typer(calibrate_app)
 app.add_typer(recording_app)
 app.add_typer(benchmark_app)
+app.add_typer(weights_app)
 app.command()(engines)
 app.command()(doctor)
 
