@@ -14,12 +14,14 @@ def evaluate(
     ] = "plain",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; psnr is null for a perfect band.")] = False,
 ) -> None:
-    """Score a reconstruction: PSNR, LPSNR, SSIM, SAM and ERGAS, each in the definitions of the field."""
+    """Score a reconstruction: PSNR, LPSNR, SSIM, SAM and ERGAS as the field defines them; ST-RRED of sequences."""
     import json
     import math
+    from dataclasses import asdict
 
     from livecassi.app.pairing import read_pair
     from livecassi.engines.metrics import Flavour, score_video
+    from livecassi.engines.st_rred import st_rred
 
     if flavour not in tuple(Flavour):
         raise typer.BadParameter(f"flavour '{flavour}': expected one of {', '.join(Flavour)}")
@@ -36,12 +38,14 @@ def evaluate(
         }
         for name, s in scores.items()
     }
+    motion = st_rred(found, expected) if len(found) > 1 else None
     if as_json:
         numbers = {  # JSON knows no infinity
             name: {score: value if math.isfinite(value) else None for score, value in row.items()}
             for name, row in rows.items()
         }
-        report = {"frames": len(found), "flavour": flavour, **numbers[flavour], "flavours": numbers}
+        report: dict[str, object] = {"frames": len(found), "flavour": flavour, **numbers[flavour], "flavours": numbers}
+        report["st_rred"] = {"definition": "livecassi", **asdict(motion)} if motion else None
         typer.echo(json.dumps(report, indent=2, allow_nan=False))
         return
     typer.echo(f"{len(found)} cube(s) of {found.shape[1]} bands, {found.shape[2]} x {found.shape[3]} pixels")
@@ -51,3 +55,8 @@ def evaluate(
     for name, row in sorted(rows.items(), key=lambda item: item[0] != flavour):
         decibels = f"{row['psnr']:>8.3f} {row['lpsnr8']:>9.3f} {row['lpsnr16']:>9.3f}"
         typer.echo(f"{name:<10} {decibels} {row['ssim']:>7.4f} {row['sam']:>8.3f} {row['ergas']:>8.3f}")
+    if motion is None:
+        typer.echo("ST-RRED: needs at least two frames")
+    else:
+        parts = f"spatial {motion.spatial:.3f}, temporal {motion.temporal:.3f}"
+        typer.echo(f"ST-RRED: {motion.product:.3f} ({parts}; livecassi's definition, not comparable with other codes)")

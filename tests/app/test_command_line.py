@@ -167,6 +167,12 @@ def test_frames_are_scored_against_the_truth_of_the_same_frame(run: Run, tmp_pat
     by_hand = json.loads(run("evaluate", cubes, "--truth", tmp_path / "right.npy", "--json").out)
     assert paired["frames"] == 2
     assert paired["psnr"] == by_hand["psnr"]
+    assert paired["st_rred"] == by_hand["st_rred"]
+    assert paired["st_rred"]["definition"] == "livecassi"
+    assert paired["st_rred"]["product"] > 0
+    table = run("evaluate", cubes, "--truth", truth).out
+    assert "LPSNR(16)" in table
+    assert f"ST-RRED: {paired['st_rred']['product']:.3f} (spatial" in table
 
 
 def test_truth_of_other_frames_or_bands_is_refused(run: Run, tmp_path: Path) -> None:
@@ -352,6 +358,8 @@ def test_the_scores_of_a_perfect_cube_are_valid_json(run: Run, scene: np.ndarray
     report = json.loads(outcome.out)
     assert report["psnr"] is None
     assert report["lpsnr8"] == report["flavours"]["mst"]["lpsnr16"] == pytest.approx(100)
+    assert report["st_rred"] is None
+    assert "ST-RRED: needs at least two frames" in run("evaluate", truth, "--truth", truth).out
 
 
 def test_numbers_that_make_no_sense_are_refused(run: Run, mask: Path, tmp_path: Path) -> None:
