@@ -91,14 +91,19 @@ def _read_npy(path: Path) -> AnyArray:
     return array
 
 
-def _read_png(path: Path) -> AnyArray:
+def decode_png(path: Path) -> AnyArray:
+    """The pixels `(rows, columns)` or, of a colour picture, `(rows, columns, blue green red (alpha))`; faults pass."""
     from livecassi.drivers.opencv import cv2
 
     _check_png_chunks(path)
     picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise ValueError("the picture cannot be decoded")
-    decoded: AnyArray = np.asarray(picture)
+    return np.asarray(picture)
+
+
+def _read_png(path: Path) -> AnyArray:
+    decoded = decode_png(path)
     if decoded.ndim != 2:
         raise SourceUnsupportedError(
             f"{path} is a colour picture with {decoded.shape[2]} channels, expected grey values; "

@@ -24,23 +24,37 @@ def read_mat(path: Path, preferred_keys: Sequence[str], key: str | None) -> NDAr
     """
     import h5py
 
+    chosen = _choose(path, describe_mat(path), preferred_keys, key)
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
-            chosen = _choose(path, _described_v73(file), preferred_keys, key)
             stored: NDArray[Any] = file[chosen][()]
             return np.ascontiguousarray(stored.T)
-    from scipy.io import loadmat, whosmat
+    from scipy.io import loadmat
     from scipy.io.matlab import MatReadError, matfile_version
 
     try:
-        described = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path, appendmat=False)}
-        chosen = _choose(path, described, preferred_keys, key)
         if matfile_version(path, appendmat=False)[0] == 1 and check_numeric_matrix(path, chosen):
             raise SourceUnsupportedError(f"array '{chosen}' of {path} is complex, expected real numbers")
         loaded = loadmat(path, appendmat=False, variable_names=[chosen])
     except MatReadError as error:
         raise ValueError(str(error)) from error
     return np.asarray(loaded[chosen])
+
+
+def describe_mat(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape as MATLAB shows it and class of every variable, by name, without reading the arrays; faults pass."""
+    import h5py
+
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            return _described_v73(file)
+    from scipy.io import whosmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return {name: (tuple(shape), kind) for name, shape, kind in whosmat(path, appendmat=False)}
+    except MatReadError as error:
+        raise ValueError(str(error)) from error
 
 
 def _described_v73(file: Any) -> dict[str, tuple[tuple[int, ...], str]]:
