@@ -9,7 +9,7 @@ do not name theirs. So values compare only with values of this implementation, b
 published ones. They belong to no flavour of `livecassi.engines.metrics`: cubes are taken as they are, neither clipped
 nor rounded. Chosen here:
 
-- bands are scaled by 255 and scored one by one; every frame and every adjacent pair of frames counts;
+- bands are scaled by 255 and scored one by one; every frame and every pair of neighbours in the sequence counts;
 - the sub-band is the fourth of the public code: the coarsest of four octaves, varying down the rows (`steerable`);
   frames of fewer than 89 pixels a side use a finer octave;
 - entropies and weights in bits, and sigma_w^2 = 0.1 as in the public code;

@@ -41,7 +41,7 @@ def oriented_subband(cube: Array64) -> Array64:
     level = octave(rows, columns)
     h, w = _samples(level, rows, columns)
     cosines = dct(dct(cube, axis=2, norm="ortho")[:, :, :w], axis=1, norm="ortho")[:, 1 : h + 1]
-    u, v = np.arange(1, len(cosines[0]) + 1)[:, None] / rows, np.arange(w) / columns
+    u, v = np.arange(1, cosines.shape[1] + 1)[:, None] / rows, np.arange(w) / columns
     sines = np.zeros((len(cube), h, w))  # those of the Nyquist frequency, where there is no cosine, stay 0
     sines[:, : len(u)] = _filter(u, v, level) * cosines
     return np.asarray(idct(idst(sines, axis=1, norm="ortho"), axis=2, norm="ortho"), np.float64)
