@@ -88,9 +88,9 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
         typer.echo(json.dumps(described, indent=2))
         return
     for file in usable:
-        typer.echo(f"{file.path.name}  ({file.place})\n    {_in_one_line(file.card)}")
+        typer.echo(f"{file.path}  ({file.place})\n    {_in_one_line(file.card)}")
     for fault in unusable:
-        typer.echo(f"{fault.path.name}  ({fault.place})\n    not usable: {fault.reason}")
+        typer.echo(f"{fault.path}  ({fault.place})\n    not usable: {fault.reason}")
     if not usable and not unusable:
         typer.echo(f"no weights in {user_folder()} and none came with livecassi; see 'livecassi weights import --help'")
 
@@ -148,7 +148,7 @@ def _in_one_line(card: "WeightsCard") -> str:
 
 
 def _lines(card: dict[str, object], prefix: str = "") -> dict[str, object]:
-    """The entries of a card, those of its parts under "part.entry"; what is not known says so."""
+    """The entries of a card, those of its parts under "part.entry"; what is not there says so."""
     lines: dict[str, object] = {}
     for key, value in card.items():
         if isinstance(value, dict) and value:
@@ -156,5 +156,5 @@ def _lines(card: dict[str, object], prefix: str = "") -> dict[str, object]:
         elif isinstance(value, list):
             lines[prefix + key] = ", ".join(f"{item:g}" for item in value)
         else:
-            lines[prefix + key] = "unknown" if value in (None, "", {}) else value
+            lines[prefix + key] = "not given" if value in (None, "", {}) else value
     return lines

@@ -102,16 +102,17 @@ def parse_card(text: str, where: object) -> WeightsCard:
     try:
         return WeightsCard.model_validate_json(text)
     except ValidationError as error:
-        raise WeightsError(f"the card in {where} is not valid ({first_fault(error)}); import the original again") from (
-            error
-        )
+        raise WeightsError(
+            f"the card in {where} is not valid ({first_fault(error)}); import the original again"
+        ) from error
 
 
 def first_fault(error: ValidationError) -> str:
     """The first fault that pydantic found, in one line."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
-    return f"{field}: {first['msg']}" if field else first["msg"]
+    fault = first["msg"].removeprefix("Value error, ")
+    return f"{field}: {fault}" if field else fault
 
 
 def mask_id(mask: NDArray[np.float32]) -> str:

@@ -1,6 +1,6 @@
 """Whether tensors are those of a network: names and shapes, and what they look like where they are not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from livecassi.engines.errors import WeightsError
@@ -32,14 +32,19 @@ def check_fit(
         return
     shapes = [f"{name} {found[name]} instead of {wanted[name]}" for name in misshapen]
     faults = [
-        f"{len(names)} {fault} ({', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''})"
+        f"{len(names)} {fault} ({first_few(names)})"
         for fault, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
         if names
     ]
     raise WeightsError(
-        f"{where} does not fit network '{network}', which has {len(wanted)} tensors; of the {len(found)} found and "
-        f"those expected there are {'; '.join(faults)}. {_advice(found, wanted, network, bands, others)}"
+        f"{where} does not fit network '{network}' ({len(wanted)} tensors; the file has {len(found)}): "
+        f"{'; '.join(faults)}. {_advice(found, wanted, network, bands, others)}"
     )
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first three of a list, for a message."""
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def _advice(found: Layout, wanted: Layout, network: str, bands: int, others: Mapping[str, Callable[[], Layout]]) -> str:

@@ -132,10 +132,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _open(path: Path) -> BinaryIO:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise WeightsError(f"the file of weights {path} {what}; choose a file, see 'livecassi weights list'")
     try:
         return path.open("rb")
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"the file of weights {path} does not exist; choose a file, see 'livecassi weights list'"
+        ) from error
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from error
+        what = "is a folder" if path.is_dir() else f"cannot be read ({error.strerror or error})"
+        raise WeightsError(f"{path} {what}; choose a file of weights that can be read") from error

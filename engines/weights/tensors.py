@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from livecassi.engines.errors import WeightsError
+from livecassi.engines.weights.fit import first_few
 from livecassi.engines.weights.header import content_sha256
 
 State = dict[str, Tensor]
 
 WRAPPER = "module."  # what training on several GPUs puts before every name
-_SHOWN = 3
 # Types that a file of weights may hold, as safetensors calls them.
 _DTYPES = {
     torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64",
@@ -59,7 +59,7 @@ def check_finite(state: Mapping[str, Tensor], where: object) -> None:
     broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise WeightsError(
-            f"{len(broken)} of {len(state)} tensors of {where} hold NaN or infinite values ({some(broken)}); "
+            f"{len(broken)} of {len(state)} tensors of {where} hold NaN or infinite values ({first_few(broken)}); "
             "such weights give no cube, use another checkpoint"
         )
 
@@ -73,8 +73,3 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
             yield name, _DTYPES[tensor.dtype], tuple(tensor.shape), content
 
     return content_sha256(parts())
-
-
-def some(names: list[str]) -> str:
-    """The first few names of a list, for a message."""
-    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
