@@ -1,6 +1,7 @@
 """What is said calmly over the picture while there is something to wait for or to do."""
 
-from livecassi.app.session import Result, SessionState, SessionStats
+from livecassi.app.result import Result
+from livecassi.app.session import SessionState, SessionStats
 
 
 def notice(stats: SessionStats, shown: Result | None) -> str:

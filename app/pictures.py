@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from livecassi.app.colour import ColourRenderer
 from livecassi.app.levels import AutoLevels, Levels, robust_levels, thinned
-from livecassi.app.session import Result
+from livecassi.app.result import Result
 from livecassi.calibration import Calibration
 from livecassi.drivers import Frame
 

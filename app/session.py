@@ -1,9 +1,9 @@
 """The session: the one place that starts and joins threads.
 
-    acquisition      source -> recorder (every frame, in order) -> mailbox of one
+    acquisition      source -> recorder (every frame, in order) -> mailbox of as many frames as the engine looks at
     reconstruction   mailbox -> correct -> engine -> mailbox of one for the screen
     writer           recorder queue -> disk
-    builder          makes the next engine while the previous one goes on
+    builder          makes the next engine while the previous one goes on, or an earlier one again after a failure
 
 Disk is first-in first-out and may not lose; the screen is latest-wins and may. No Qt here: a window pulls with
 `take_result`, a command waits in `wait_result`.
@@ -18,17 +18,17 @@ from enum import StrEnum
 from pathlib import Path
 
 from livecassi.app.engine_slot import EngineSlot
-from livecassi.app.mailbox import Mailbox
+from livecassi.app.live import Hooks, LiveReconstruction
 from livecassi.app.rate import RateMeter
 from livecassi.app.recording import Recorder, RecorderStats, RecordingOptions
-from livecassi.calibration import Calibration, Corrector, Measurement
+from livecassi.app.result import Result
+from livecassi.calibration import Calibration, Corrector
 from livecassi.drivers import Frame, LivecassiError, Source, SourceSettings
-from livecassi.engines import Cube, Engine
+from livecassi.engines import Cube, Engine, EngineInfo
 
 log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 5.0  # closing never hangs: a thread stuck in a vendor's library is left behind
-LATE_ENGINE_POLL_S = 0.02
 WRITER_TIMEOUT_S = 60.0  # a slow disk gets the time to take what is queued
 
 
@@ -43,19 +43,10 @@ class SessionState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What the screen shows: the raw frame, its measurement, and the cube where an engine made one."""
-
-    frame: Frame
-    measurement: Measurement
-    cube: Cube | None
-    reconstruct_ms: float
-
-
-@dataclass(frozen=True, slots=True)
 class SessionStats:
     """One reading of every counter. `lost`: gaps in the source's indices; `dropped`: frames that the recorder
-    could not keep; `replaced`: frames that the screen skipped because a newer one came.
+    could not keep; `replaced`: frames that got no cube because a newer one came. `engine` is in use; `next_engine`
+    is what the next frame will meet, the same one unless another has just been built.
     """
 
     state: SessionState
@@ -69,6 +60,7 @@ class SessionStats:
     settings: SourceSettings
     recorder: RecorderStats | None
     engine: str
+    next_engine: EngineInfo | None
     building: str
     error: Exception | None
 
@@ -94,18 +86,18 @@ class Session:
         self._clock_ns = clock_ns
         self._settings = source.configure(SourceSettings())
         self._waits = source.info.waits  # for the disk and through a pause
-        self._newest: Mailbox[Frame] = Mailbox()
-        self._results: Mailbox[Result] = Mailbox()
         self._stop = threading.Event()
+        self._settled = threading.Event()  # every cube that the run owes has come
         self._resume = threading.Event()
         self._resume.set()
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()  # guards recorder and error
+        self._stopping = False
+        self._lock = threading.Lock()  # guards threads, stopping, recorder and error
         self._recorder: Recorder | None = None
         self._writer: threading.Thread | None = None
         self._frames_to_record: int | None = None
         self._latest_recorder: Recorder | None = None
-        self._engines = EngineSlot(self._report)
+        self._engines = EngineSlot(self._report, clock_ns)
         self._error: Exception | None = None
         self._state = SessionState.IDLE
         self._camera_rate = RateMeter()
@@ -113,9 +105,7 @@ class Session:
         self._frames = 0
         self._lost = 0
         self._replaced_before = 0
-        self._reconstruct_ms = 0.0
-        self._cube_came = False
-        self._saturated: float | None = None
+        self._live = self._new_run()
 
     # ---- running -------------------------------------------------------------------------------------------------
 
@@ -123,25 +113,28 @@ class Session:
         """Start acquisition and reconstruction, also again after an end. Starting a running session does nothing."""
         if self._state in (SessionState.RUNNING, SessionState.PAUSED):
             return
+        self._tell_to_stop()  # a run that ended may still wait for an engine
         for thread in self._threads:
             if not thread.name.endswith("builder"):
                 thread.join(JOIN_TIMEOUT_S)
-        self._stop.clear()
-        self._resume.set()
-        self._replaced_before += self._newest.replaced
-        self._newest, self._results = Mailbox(), Mailbox()
-        self._cube_came = False
+        self._stop, self._settled = threading.Event(), threading.Event()
+        self._replaced_before += self._live.replaced
+        self._live = self._new_run()
         if self._state is SessionState.FAILED:
             self._error = None  # of the run that ended; that of an engine built before a first start is still to tell
         self._state = SessionState.RUNNING
-        self._spawn("acquisition", self._acquire)
-        self._spawn("reconstruction", self._reconstruct)
+        live, stop, settled = self._live, self._stop, self._settled
+        self._spawn("acquisition", lambda: self._acquire(live, stop, settled))
+        self._spawn("reconstruction", lambda: self._reconstruct(live, stop, settled))
 
     def stop(self) -> None:
-        """Stop the source, finish the recording and release the engine. Safe to call twice and from any state."""
-        self._stop.set()
-        self._resume.set()
-        self._newest.close()
+        """Stop the source, finish the recording and release the engine. Safe to call twice and from any state.
+
+        The engine is given the time for the pass that it is in, not for the cubes that it still owes.
+        """
+        with self._lock:
+            self._stopping = True  # from now on no thread of the session makes another
+        self._tell_to_stop()
         stuck = False
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT_S)
@@ -151,8 +144,15 @@ class Session:
         self._threads.clear()
         self.stop_recording()
         self._engines.close(release=not stuck)
+        self._stopping = False
         if self._state is not SessionState.FAILED:
             self._state = SessionState.IDLE
+
+    def _tell_to_stop(self) -> None:
+        self._stop.set()
+        self._resume.set()
+        self._settled.set()
+        self._live.frames.close()
 
     def close(self) -> None:
         """Stop for good and release the source."""
@@ -189,9 +189,18 @@ class Session:
         """Build an engine in the background; the present one goes on until the new one is ready.
 
         A later call wins over an earlier one that is still building. A failure is an `error`; the old engine stays.
+        `build` is kept: where a later engine fails, this one may be built again.
         """
-        ticket = self._engines.request(name)
-        self._spawn("builder", lambda: self._engines.build(ticket, build))
+        order = self._engines.request(name, build)
+        self._spawn("builder", lambda: self._engines.build(order))
+
+    def _on_engine_failed(self, error: Exception) -> None:
+        told, follower = self._engines.fail(error)
+        if told is not error and not isinstance(error, LivecassiError):
+            log.error("unexpected error in an engine", exc_info=error)
+        self._report(told)
+        if follower is not None:
+            self._spawn("builder", lambda: self._engines.build(follower))
 
     # ---- recording -----------------------------------------------------------------------------------------------
 
@@ -235,7 +244,8 @@ class Session:
 
     def take_result(self, timeout_s: float = 0.0) -> Result | None:
         """The newest result that nobody has taken yet, or None."""
-        return self._results.take(timeout_s)
+        results = self._live.results.take(timeout_s)
+        return results[-1] if results else None
 
     def take_error(self) -> Exception | None:
         """The error that nobody has taken yet, or None."""
@@ -248,31 +258,39 @@ class Session:
         now = self._clock_ns()
         with self._lock:
             recorder, error = self._latest_recorder, self._error
-        engine = self._engines.engine
+        live, engine, newest = self._live, self._engines.engine, self._engines.newest
         running = self._state is SessionState.RUNNING
         return SessionStats(
             state=self._state,
             camera_hz=self._camera_rate.hz(now),
             reconstruction_hz=self._cube_rate.hz(now) if running else 0.0,
-            reconstruct_ms=self._reconstruct_ms,
+            reconstruct_ms=live.reconstruct_ms,
             frames=self._frames,
             lost=self._lost,
-            replaced=self._replaced_before + self._newest.replaced,
-            saturated_fraction=self._saturated,
+            replaced=self._replaced_before + live.replaced,
+            saturated_fraction=live.saturated_fraction,
             settings=self._settings,
             recorder=recorder.stats if recorder is not None else None,
             engine=engine.info.name if engine is not None else "",
+            next_engine=newest.info if newest is not None else None,
             building=self._engines.building,
             error=error,
         )
 
     # ---- threads -------------------------------------------------------------------------------------------------
 
+    def _new_run(self) -> LiveReconstruction:
+        hooks = Hooks(self._report, self._on_engine_failed, self._keep_cube, self._keeps_cubes)
+        return LiveReconstruction(self._corrector, self._engines, self._cube_rate, hooks, self._clock_ns)
+
     def _spawn(self, name: str, run: Callable[[], None]) -> None:
-        self._threads = [t for t in self._threads if t.is_alive()]
-        thread = threading.Thread(target=run, name=f"livecassi-{name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._lock:
+            if self._stopping:
+                return
+            self._threads = [t for t in self._threads if t.is_alive()]
+            thread = threading.Thread(target=run, name=f"livecassi-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _report(self, error: Exception) -> None:
         if not isinstance(error, LivecassiError):
@@ -280,10 +298,10 @@ class Session:
         with self._lock:
             self._error = error
 
-    def _acquire(self) -> None:
+    def _acquire(self, live: LiveReconstruction, stop: threading.Event, settled: threading.Event) -> None:
         last_index: int | None = None
         try:
-            for frame in self.source.frames(self._stop):
+            for frame in self.source.frames(stop):
                 self._camera_rate.tick(self._clock_ns())
                 self._frames += 1
                 if last_index is not None:
@@ -291,18 +309,37 @@ class Session:
                 last_index = frame.index
                 self._record(frame)
                 if self._resume.is_set():
-                    self._newest.put(frame)
+                    live.frames.put(frame)
                 elif self._waits:
-                    self._newest.put(frame)
+                    live.frames.put(frame)
                     self._resume.wait()
-            if not self._stop.is_set():
+            if not stop.is_set():
                 self._state = SessionState.ENDED
         except Exception as error:
             self._report(error)
             self._state = SessionState.FAILED
         finally:
-            self._newest.close()
+            live.frames.close()
+            if self._state is SessionState.ENDED and self._keeps_cubes():
+                settled.wait()
             self.stop_recording()
+
+    def _reconstruct(self, live: LiveReconstruction, stop: threading.Event, settled: threading.Event) -> None:
+        try:
+            live.run(stop)
+        except Exception as error:
+            self._report(error)
+        finally:
+            settled.set()
+
+    def _keeps_cubes(self) -> bool:
+        recorder = self._recorder
+        return recorder is not None and recorder.options.cubes
+
+    def _keep_cube(self, cube: Cube) -> None:
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.append_cube(cube)
 
     def _record(self, frame: Frame) -> None:
         with self._lock:
@@ -315,44 +352,3 @@ class Session:
         recorder.append(frame, block=self._waits)
         if last:
             self.stop_recording()
-
-    def _reconstruct(self) -> None:
-        last: Frame | None = None
-        while (frame := self._newest.take()) is not None and self._try_to_show(frame):
-            last = frame
-        if last is not None and self._engine_comes_late():
-            self._try_to_show(last)
-        self._results.close()
-
-    def _engine_comes_late(self) -> bool:
-        """Wait for an engine that was still being built when the source ended before its first cube."""
-        while self._engines.building and not self._stop.wait(LATE_ENGINE_POLL_S):
-            pass
-        return not self._cube_came and not self._stop.is_set()
-
-    def _try_to_show(self, frame: Frame) -> bool:
-        """Whether it is worth going on: an engine that fails is dropped, but correction must work."""
-        try:
-            self._show(frame)
-        except Exception as error:
-            self._report(error)
-            return self._engines.drop()
-        return True
-
-    def _show(self, frame: Frame) -> None:
-        started = self._clock_ns()
-        measurement = self._corrector.correct(frame)
-        self._saturated = measurement.saturated_fraction
-        engine = self._engines.current()
-        if engine is not None and not self._cube_came:  # a first cube can take long: show the frame meanwhile
-            self._results.put(Result(frame, measurement, None, 0.0))
-        cube = engine.reconstruct(measurement) if engine is not None else None
-        finished = self._clock_ns()
-        if cube is not None:
-            self._cube_came = True
-            self._reconstruct_ms = (finished - started) / 1e6
-            self._cube_rate.tick(finished)
-            recorder = self._recorder
-            if recorder is not None:
-                recorder.append_cube(cube)
-        self._results.put(Result(frame, measurement, cube, (finished - started) / 1e6))

@@ -1,7 +1,8 @@
 """Hand-written fakes that several tests share: a source, an engine and a small calibration."""
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -153,3 +154,75 @@ class FakeEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.exited += 1
+
+
+class FakeWindowEngine(FakeEngine):
+    """Looks at three consecutive frames: a pass after every `hop` frames gives the cubes of those, adjoint each.
+
+    `centre`: a frame's cube waits for the frame after it. `passes` keeps which frames each pass saw, `before_pass` is
+    called with them and may wait or raise. A gap in the frame indices begins a new window.
+    """
+
+    def __init__(
+        self,
+        calibration: Calibration,
+        name: str = "window",
+        *,
+        hop: int = 1,
+        centre: bool = False,
+        before_pass: Callable[[list[int]], object] = lambda frames: None,
+        fail_at: int | None = None,
+    ) -> None:
+        super().__init__(calibration, name, fail_at)
+        self.centre, self.before_pass = centre, before_pass
+        self.info = EngineInfo(name, "numpy", calibration.id, (), 3, hop, hop - 1 + centre)
+        self.passes: list[list[int]] = []
+        self.calls_made = 0  # calls of `reconstruct` that have returned
+        self._begin()
+
+    def _begin(self) -> None:
+        self._window: deque[int] = deque(maxlen=self.info.window)
+        self._owed: deque[Measurement] = deque()
+        self._due: deque[Cube] = deque()
+        self._calls = self._new = 0
+
+    def reconstruct(self, measurement: Measurement) -> Cube | None:
+        self._see(measurement)
+        self._owed.append(measurement)
+        self._calls += 1
+        self._new += 1
+        if self._new == self.info.hop:
+            self._pass(keep=self.centre)
+        cube = self._due.popleft() if self._calls > self.info.latency else None
+        self.calls_made += 1
+        return cube
+
+    def observe(self, measurement: Measurement) -> None:
+        super().observe(measurement)
+        self._see(measurement)
+
+    def flush(self) -> list[Cube]:
+        if self._owed:
+            self._pass(keep=False)
+        cubes = list(self._due)
+        self.reset()
+        return cubes
+
+    def reset(self) -> None:
+        super().reset()
+        self._begin()
+
+    def _see(self, measurement: Measurement) -> None:
+        if self._window and measurement.frame_index != self._window[-1] + 1:
+            if self._owed:
+                self._pass(keep=False)
+            self._window.clear()
+        self._window.append(measurement.frame_index)
+
+    def _pass(self, keep: bool) -> None:
+        self.before_pass(list(self._window))
+        self.passes.append(list(self._window))
+        self._new = 0
+        while len(self._owed) > keep:
+            cube = super().reconstruct(self._owed.popleft())
+            self._due.append(cube)

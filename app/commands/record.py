@@ -76,7 +76,7 @@ def record(
         session.start()
         started = time.monotonic()
         try:
-            while session.stats().state is SessionState.RUNNING and session.recording:
+            while session.recording and session.stats().state in (SessionState.RUNNING, SessionState.ENDED):
                 if seconds is not None and time.monotonic() - started >= seconds:
                     break
                 time.sleep(POLL_S)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 from livecassi.app.levels import Levels
 from livecassi.app.picks import MOST_PICKS, Picks, mean_spectrum
 from livecassi.app.pictures import Picture, PictureMaker, View, saturated_pixels
-from livecassi.app.session import Result
+from livecassi.app.result import Result
 from livecassi.app.windows.band_bar import BandBar
 from livecassi.app.windows.image_view import ImageView
 from livecassi.app.windows.level_bar import LevelBar

@@ -6,7 +6,7 @@ from fakes import BANDS, HEIGHT, WIDTH, FakeEngine, small_calibration
 
 from livecassi.app.levels import AutoLevels, Levels, robust_levels
 from livecassi.app.pictures import PictureMaker, View, saturated_pixels
-from livecassi.app.session import Result
+from livecassi.app.result import Result
 from livecassi.calibration import Calibration, Corrector, System
 from livecassi.drivers import Frame
 

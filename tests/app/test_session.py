@@ -2,20 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 import pytest
-from fakes import FakeEngine, FakeSource, small_calibration
+from fakes import FakeEngine, FakeSource, FakeWindowEngine, small_calibration
 
-from livecassi.app.mailbox import Mailbox
+from livecassi.app import session as session_module
+from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.rate import RateMeter
-from livecassi.app.recording import Recording
-from livecassi.app.session import Result, Session, SessionState
+from livecassi.app.recording import Recording, RecordingOptions
+from livecassi.app.result import Result
+from livecassi.app.session import Session, SessionState
 from livecassi.calibration import CalibrationMismatchError, Measurement
-from livecassi.drivers import SourceLostError, SourceSettings
+from livecassi.drivers import Frame, SourceLostError, SourceSettings
 from livecassi.engines import Cube, Engine, EngineUnavailableError
 
 
@@ -39,20 +42,6 @@ def next_cube(session: Session) -> Result:
 
     until(arrived)
     return found[0]
-
-
-def test_mailbox_keeps_the_newest_and_counts_what_it_replaced() -> None:
-    box: Mailbox[int] = Mailbox()
-    for value in (1, 2, 3):
-        box.put(value)
-    assert (box.take(), box.take(0), box.replaced) == (3, None, 2)
-
-
-def test_mailbox_wakes_a_waiter_when_closed_but_still_hands_out_the_last_value() -> None:
-    box: Mailbox[int] = Mailbox()
-    box.put(7)
-    box.close()
-    assert (box.take(), box.take(), box.closed) == (7, None, True)
 
 
 def test_rate_counts_intervals_and_falls_when_nothing_comes() -> None:
@@ -168,7 +157,9 @@ def test_an_engine_that_cannot_be_built_is_an_error_and_the_old_one_stays() -> N
         next_cube(session)
         session.use_engine("broken", broken)
         until(lambda: session.stats().error is not None)
-        assert str(session.take_error()) == "no such weights"
+        error = session.take_error()
+        assert isinstance(error, EngineFailedError)
+        assert str(error) == "engine 'broken' could not be built: no such weights; 'fake' goes on"
         assert session.take_error() is None
         next_cube(session)
 
@@ -329,3 +320,341 @@ def test_an_engine_that_failed_before_the_start_is_told_after_it() -> None:
         until(lambda: not session.stats().building)
         session.start()
         assert isinstance(session.take_error(), EngineUnavailableError)
+
+
+# ---- engines that look at a window of frames -------------------------------------------------------------------------
+
+
+class Stage:
+    """A session over a gated camera and one window engine, whose passes wait for `go` where `slow`."""
+
+    def __init__(self, *, slow: bool = False, count: int | None = None, **engine: object) -> None:
+        self.calibration = small_calibration()
+        self.source = FakeSource(self.calibration.measurement_shape, count=count, gated=True)
+        self.go = threading.Semaphore(0)
+        self.begun: list[list[int]] = []
+        self.engine = FakeWindowEngine(
+            self.calibration, before_pass=self._before_pass if slow else self.begun.append, **engine
+        )
+        self.session = Session(self.source, self.calibration)
+        self.session.use_engine("window", lambda: self.engine)
+        until(lambda: not self.session.stats().building)
+
+    def _before_pass(self, frames: list[int]) -> None:
+        self.begun.append(frames)
+        assert self.go.acquire(timeout=10)
+
+    def deliver(self, count: int) -> None:
+        """Let the camera deliver frames, and wait until they came."""
+        frames = self.session.stats().frames
+        self.source.gate.release(count)
+        until(lambda: self.session.stats().frames == frames + count)
+
+    def see(self, frame: int) -> Result:
+        """Wait until a frame is on the screen after its turn at the engine."""
+        found: list[Result] = []
+
+        def arrived() -> bool:
+            result = self.session.take_result(0.05)
+            if result is not None and result.frame.index == frame:
+                found.append(result)
+            return bool(found)
+
+        until(arrived)
+        return found[-1]
+
+    def finish(self) -> None:
+        for _ in range(99):
+            self.go.release()
+        self.session.close()
+
+
+@pytest.fixture
+def stage() -> Iterator[Callable[..., Stage]]:
+    stages: list[Stage] = []
+
+    def make(**options: object) -> Stage:
+        stages.append(Stage(**options))
+        return stages[-1]
+
+    yield make
+    for made in stages:
+        made.finish()
+
+
+def cubes_in(folder: Path) -> list[int]:
+    """The frames whose cubes a recording holds."""
+    with Recording(folder) as recording:
+        return [recording.cube(position).frame_index for position in range(recording.cube_count)]
+
+
+def test_an_engine_that_keeps_up_is_given_every_frame_and_looks_at_three(stage: Callable[..., Stage]) -> None:
+    at = stage()
+    at.session.start()
+    for index in range(5):
+        at.deliver(1)
+        until(lambda index=index: len(at.begun) == index + 1)
+    assert at.engine.passes == [[0], [0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert at.engine.observed == []
+    assert at.session.stats().replaced == 0
+
+
+def test_an_engine_that_is_slower_than_the_camera_still_sees_consecutive_frames(stage: Callable[..., Stage]) -> None:
+    at = stage(slow=True)
+    at.session.start()
+    at.deliver(1)
+    until(lambda: at.begun == [[0]])
+    at.deliver(10)
+    at.go.release()
+    until(lambda: len(at.begun) == 2)
+    at.go.release()
+    assert at.see(10).cube.frame_index == 10
+    assert at.engine.passes == [[0], [8, 9, 10]]
+    assert at.engine.observed == [8, 9]
+    assert at.session.stats().replaced == 9
+    at.deliver(2)  # one comes as the engine waits, the other while it works
+    at.go.release(9)
+    until(lambda: len(at.engine.passes) >= 3 and at.engine.passes[-1] == [10, 11, 12])
+
+
+def test_three_frames_per_pass_get_three_cubes_though_the_camera_is_faster(
+    stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    at = stage(slow=True, hop=3, count=12)
+    at.session.start_recording(tmp_path / "recording", RecordingOptions(cubes=True))
+    at.session.start()
+    for index in range(2):
+        at.deliver(1)
+        assert at.see(index).cube is None, "the picture stays raw until the first cube"
+    at.deliver(1)
+    until(lambda: at.begun == [[0, 1, 2]])
+    at.deliver(9)
+    at.go.release(9)
+    until(lambda: at.session.stats().state is SessionState.ENDED and not at.session.recording)
+    at.session.stop()
+    assert at.begun == [[0, 1, 2], [9, 10, 11]]
+    assert cubes_in(tmp_path / "recording") == [0, 1, 2, 9, 10, 11]
+    assert at.session.stats().replaced == 6
+
+
+def test_a_late_cube_is_shown_with_the_newest_frame_and_stays_until_the_next(stage: Callable[..., Stage]) -> None:
+    at = stage(hop=3)
+    at.session.start()
+    shown = []
+    for index in range(6):
+        at.deliver(1)
+        if index == 2:  # the frame is shown first, then with its cube
+            until(
+                lambda: (
+                    (r := at.session.take_result(0.05)) is not None and r.cube is not None and shown.append(r) is None
+                )
+            )
+        else:
+            shown.append(at.see(index))
+    assert [result.frame.index for result in shown] == [0, 1, 2, 3, 4, 5]
+    assert [result.measurement.frame_index for result in shown] == [0, 1, 2, 3, 4, 5]
+    assert [result.cube and result.cube.frame_index for result in shown] == [None, None, 0, 1, 2, 3]
+    assert not any(result.belongs_together for result in shown)
+
+
+def test_the_rate_counts_cubes_that_came_and_the_time_is_that_of_one() -> None:
+    calibration = small_calibration()
+    now = [0]
+    source = FakeSource(calibration.measurement_shape, gated=True)
+
+    def take_three_tenths(_frames: list[int]) -> None:
+        now[0] += 300_000_000
+
+    engine = FakeWindowEngine(calibration, hop=3, before_pass=take_three_tenths)
+    with Session(source, calibration, clock_ns=lambda: now[0]) as session:
+        session.use_engine("window", lambda: engine)
+        until(lambda: not session.stats().building)
+        session.start()
+        for index in range(9):
+            source.gate.release()
+            until(lambda index=index: engine.calls_made == index + 1)
+        # three cubes at 0.3 s, three at 0.6 s, one at 0.9 s
+        until(lambda: session.stats().reconstruction_hz == pytest.approx(6 / 0.6))
+        assert session.stats().reconstruct_ms == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("centre", [False, True], ids=["latest", "centre"])
+@pytest.mark.parametrize(("hop", "count"), [(1, 4), (2, 5), (3, 2), (3, 7)])
+def test_when_the_source_ends_every_cube_that_is_owed_is_recorded_once_and_the_last_shown(
+    stage: Callable[..., Stage], tmp_path: Path, hop: int, count: int, centre: bool
+) -> None:
+    at = stage(hop=hop, centre=centre and hop < 3, count=count)
+    at.session.start_recording(tmp_path / "recording", RecordingOptions(cubes=True))
+    at.session.start()
+    for index in range(count):
+        at.source.gate.release()
+        until(lambda index=index: at.engine.calls_made == index + 1)
+    until(lambda: at.session.stats().state is SessionState.ENDED and not at.session.recording)
+    at.session.stop()
+    assert cubes_in(tmp_path / "recording") == list(range(count))
+    result = at.session.take_result()
+    assert result is not None
+    assert (result.frame.index, result.cube.frame_index) == (count - 1, count - 1)
+    assert result.belongs_together
+
+
+def test_an_engine_that_comes_after_the_end_gives_the_cube_of_the_last_frame_though_it_is_late() -> None:
+    calibration = small_calibration()
+    ready = threading.Event()
+
+    def build() -> Engine:
+        assert ready.wait(10)
+        return FakeWindowEngine(calibration, hop=3)
+
+    with Session(FakeSource(calibration.measurement_shape, count=4), calibration) as session:
+        session.use_engine("late", build)
+        session.start()
+        until(lambda: session.stats().state is SessionState.ENDED)
+        ready.set()
+        assert next_cube(session).cube.frame_index == 3
+
+
+def test_memory_stays_flat_and_stopping_waits_for_one_pass_only(stage: Callable[..., Stage]) -> None:
+    at = stage(slow=True, hop=2)
+    alive: list[weakref.ref[np.ndarray]] = []
+    make_frame = at.source.frame
+
+    def watched(index: int) -> Frame:
+        frame = make_frame(index)
+        alive.append(weakref.ref(frame.pixels))
+        return frame
+
+    at.source.frame = watched
+    at.session.start()
+    at.deliver(1)
+    assert at.see(0).cube is None
+    at.deliver(1)
+    until(lambda: at.begun == [[0, 1]])
+    at.deliver(300)
+    assert len(alive) == 302
+    # three wait, two are at the engine or on the screen, one is in the hands of the camera
+    assert sum(pixels() is not None for pixels in alive) <= 3 + 2 + 1
+    stopper = threading.Thread(target=at.session.stop)
+    stopper.start()
+    until(lambda: not at.source.running)
+    at.go.release()
+    stopper.join(session_module.JOIN_TIMEOUT_S)
+    assert not stopper.is_alive()
+    assert at.begun == [[0, 1]], "neither the frames that wait nor the cubes that are owed cost another pass"
+    assert at.engine.exited == 1
+
+
+def test_a_paused_camera_leaves_a_gap_that_the_engine_sees(stage: Callable[..., Stage]) -> None:
+    at = stage(hop=2)
+    at.session.start()
+    for index in range(3):
+        at.deliver(1)
+        until(lambda index=index: at.engine.calls_made == index + 1)
+    at.session.pause()
+    at.deliver(4)
+    at.session.resume()
+    at.deliver(1)
+    until(lambda: at.engine.calls_made == 4)
+    assert at.engine.passes == [[0, 1], [0, 1, 2]]  # the second for frame 2 alone: what it was owed before the gap
+    at.deliver(1)
+    until(lambda: at.engine.passes[2:] == [[7, 8]])
+
+
+def test_changing_the_engine_makes_what_is_owed_only_where_cubes_are_kept(
+    stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    for keeps in (True, False):
+        at = stage(hop=3)
+        if keeps:
+            at.session.start_recording(tmp_path / "recording", RecordingOptions(cubes=True))
+        at.session.start()
+        for index in range(5):
+            at.deliver(1)
+            until(lambda index=index, at=at: at.engine.calls_made == index + 1)
+        follower = FakeEngine(at.calibration, "follower")
+        at.session.use_engine("follower", lambda follower=follower: follower)
+        until(lambda at=at: not at.session.stats().building)
+        at.deliver(1)
+        until(lambda at=at: at.session.stats().engine == "follower")
+        assert at.see(5).cube.engine == "follower"
+        assert at.engine.exited == 1
+        assert at.session.stats().replaced == (0 if keeps else 2)
+        assert at.engine.passes == ([[0, 1, 2], [2, 3, 4]] if keeps else [[0, 1, 2]])
+        at.session.stop()
+    assert cubes_in(tmp_path / "recording") == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_window_follows_the_engine_in_use(stage: Callable[..., Stage]) -> None:
+    at = stage(slow=True)
+    at.session.start()
+    at.deliver(1)
+    until(lambda: at.begun == [[0]])
+    single = FakeEngine(at.calibration, "single")
+    at.session.use_engine("single", lambda: single)
+    until(lambda: not at.session.stats().building)
+    at.deliver(3)
+    at.go.release()
+    assert at.see(3).cube.engine == "single"
+    assert single.observed == [1, 2]
+    assert at.session.stats().replaced == 2
+
+
+# ---- falling back ----------------------------------------------------------------------------------------------------
+
+
+def test_an_engine_that_fails_gives_way_to_the_one_before(stage: Callable[..., Stage]) -> None:
+    at = stage(fail_at=3)
+    built: list[FakeEngine] = []
+
+    def build() -> Engine:
+        built.append(FakeEngine(at.calibration, "gap-tv"))
+        return built[-1]
+
+    at.session.use_engine("gap-tv", build)
+    until(lambda: not at.session.stats().building)
+    at.session.start()
+    at.deliver(1)
+    until(lambda: at.session.stats().engine == "gap-tv")
+    at.see(0)
+    at.engine.exited = 0  # it was released unused
+    at.session.use_engine("window", lambda: at.engine)
+    until(lambda: not at.session.stats().building)
+    for index in (1, 2):
+        at.deliver(1)
+        until(lambda index=index: at.session.stats().engine == "window" and at.engine.calls_made == index)
+    at.deliver(1)
+    until(lambda: at.session.stats().error is not None)
+    error = at.session.take_error()
+    assert str(error) == "engine 'window' failed: the fake engine broke; went back to 'gap-tv'"
+    until(lambda: not at.session.stats().building)
+    at.deliver(1)
+    until(lambda: at.session.stats().engine == "gap-tv")
+    assert at.see(4).cube.engine == "gap-tv"
+    assert len(built) == 2, "it is built again, not kept"
+    assert (built[0].exited, at.engine.exited) == (1, 1)
+    assert at.session.take_error() is None
+
+
+def test_a_frame_with_nan_is_left_out_and_the_engine_goes_on() -> None:
+    calibration = small_calibration()
+
+    class Measured(FakeSource):
+        def frame(self, index: int) -> Frame:
+            pixels = np.full(self.shape, 0.01 * index, np.float32)
+            pixels[2, 3] = np.nan if index in (2, 4) else 0.5
+            return Frame(pixels, index, index, bit_depth=0)
+
+    engine = FakeWindowEngine(calibration)
+    source = Measured(calibration.measurement_shape, gated=True)
+    with Session(source, calibration) as session:
+        session.use_engine("window", lambda: engine)
+        until(lambda: not session.stats().building)
+        session.start()
+        for index, calls in enumerate((1, 2, 2, 3, 3, 4, 5)):
+            source.gate.release()
+            until(lambda index=index, calls=calls: session.stats().frames == index + 1 and engine.calls_made == calls)
+        error = session.take_error()
+        assert isinstance(error, CalibrationMismatchError)
+        assert "measurement 2 holds NaN" in str(error)
+        assert session.stats().engine == "window"
+    assert engine.passes == [[0], [0, 1], [3], [5], [5, 6]]

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from livecassi.app.pictures import View
-from livecassi.app.session import Result
+from livecassi.app.result import Result
 from livecassi.app.windows.screen import Screen
 from livecassi.calibration import Corrector, MeasurementFlag
 from livecassi.drivers import Frame
