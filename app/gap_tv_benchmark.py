@@ -13,7 +13,7 @@ from livecassi.app.engine_list import engine_specs
 from livecassi.calibration import Calibration, Measurement, System, sensing_model
 from livecassi.drivers import SourceError
 from livecassi.drivers.array_files import read_array
-from livecassi.engines import Engine, build_engine
+from livecassi.engines import Engine, EngineError, build_engine
 from livecassi.engines.gap_tv.plain import plain_gap_tv
 from livecassi.engines.metrics import score
 from livecassi.engines.protocol import (
@@ -154,8 +154,15 @@ def _stills(scene: Scene, calibration: Calibration, iterations: int, with_plain:
 
 def _timed_cube(engine: Engine, measurement: Measurement) -> tuple[float, Array32]:
     begun = perf_counter()
-    cube = engine.reconstruct(measurement).values
+    cube = _cube(engine, measurement)
     return perf_counter() - begun, cube
+
+
+def _cube(engine: Engine, measurement: Measurement) -> Array32:
+    cube = engine.reconstruct(measurement)
+    if cube is None:
+        raise EngineError(f"engine '{engine.info.name}' gave no cube, expected one per measurement as of gap-tv")
+    return cube.values
 
 
 def _still(
@@ -180,7 +187,7 @@ def _moving(scene: Scene, calibration: Calibration, noisy: bool) -> MovingScore:
             seconds.append(spent)
             warm.append(score(cube, truth).psnr_db)
             if index % 3 == 0:
-                cold.append(score(alone.reconstruct(measurement).values, truth).psnr_db)
+                cold.append(score(_cube(alone, measurement), truth).psnr_db)
     return MovingScore(
         str(calibration.system),
         noisy,

@@ -1,6 +1,7 @@
 """Offline reconstruction: every frame of an input, in order, into one file of cubes."""
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -11,9 +12,9 @@ from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import calibration_for, open_sequence
 from livecassi.app.outputs import check_output
 from livecassi.app.progress import progress
-from livecassi.calibration import Calibration, Corrector
+from livecassi.calibration import Calibration, Corrector, Measurement
 from livecassi.drivers import SourceNotFoundError
-from livecassi.engines import Cube, Engine, build_engine
+from livecassi.engines import Cube, Engine, EngineError, build_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Summary:
 
 
 def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
-    """Reconstruct `job` into the file `out`, each frame for itself.
+    """Reconstruct `job` into the file `out`: each frame for itself, or as a sequence where the engine looks at several.
 
     Raises a `LivecassiError`; then nothing is left under the name `out`.
     """
@@ -60,7 +61,7 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     corrector = Corrector(calibration, job.pedestal)
     corrector.correct(sequence.frame(positions[0]))  # refuses what does not fit before an engine is built
     pedestal = corrector.pedestal or 0.0
-    cubes: list[Cube] = []
+    first: list[Cube] = []
     with (
         build_engine(engine_specs(), job.engine, calibration, job.options) as engine,
         progress(f"reconstructing with {job.engine}", len(positions)) as report,
@@ -68,24 +69,56 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
         started = monotonic()
 
         def reconstructed() -> Iterator[Cube]:
-            for done, position in enumerate(positions, 1):
-                engine.reset()
-                cube = engine.reconstruct(corrector.correct(sequence.frame(position)))
-                if not cubes:
-                    cubes.append(cube)
+            measurements = (corrector.correct(sequence.frame(position)) for position in positions)
+            for done, cube in enumerate(cubes_in_order(engine, measurements), 1):
+                if not first:
+                    first.append(cube)
                 yield cube
                 report(done)
 
         write_cubes(out, reconstructed(), attributes=_attributes(job, engine, calibration, pedestal))
     if preview is not None:
-        save_preview(preview, cubes[0])
+        save_preview(preview, first[0])
     return Summary(
         frames=len(positions),
-        first_index=cubes[0].frame_index,
+        first_index=first[0].frame_index,
         cube_shape=calibration.cube_shape,
         seconds_per_frame=(monotonic() - started) / len(positions),
         pedestal=pedestal,
     )
+
+
+def cubes_in_order(engine: Engine, measurements: Iterable[Measurement]) -> Iterator[Cube]:
+    """The cube of every measurement, in order, each as soon as it is there.
+
+    An engine that looks at one frame at a time is given each for itself; one with a window the whole sequence, gaps
+    in the frame indices and all, and at the end what it owes is taken from it.
+    Raises `EngineError` where a cube is missing, doubled or out of order.
+    """
+    waiting: deque[int] = deque()
+    for measurement in measurements:
+        if engine.info.window == 1:
+            engine.reset()
+        waiting.append(measurement.frame_index)
+        cube = engine.reconstruct(measurement)
+        if cube is not None:
+            yield _due(engine, cube, waiting)
+    for cube in engine.flush():
+        yield _due(engine, cube, waiting)
+    if waiting:
+        raise EngineError(
+            f"engine '{engine.info.name}' gave no cube for {len(waiting)} frames, the first is frame {waiting[0]}"
+        )
+
+
+def _due(engine: Engine, cube: Cube, waiting: deque[int]) -> Cube:
+    if not waiting or cube.frame_index != waiting[0]:
+        raise EngineError(
+            f"engine '{engine.info.name}' gave the cube of frame {cube.frame_index}, "
+            f"expected {f'that of frame {waiting[0]}' if waiting else 'no more'}"
+        )
+    waiting.popleft()
+    return cube
 
 
 def _attributes(job: Job, engine: Engine, calibration: Calibration, pedestal: float) -> dict[str, str | float]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import small_calibration
+from fakes import FakeEngine, FakeWindowEngine, small_calibration
 
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import Opened, SourceKind, SourceRequest, open_source
 from livecassi.app.prototype import open_prototype
+from livecassi.app.reconstruction import cubes_in_order
 from livecassi.app.recording import Recording
 from livecassi.app.simulation import record_simulation
 from livecassi.calibration import Calibration, Corrector, Measurement, System, sensing_model
@@ -18,7 +19,7 @@ from livecassi.calibration.store import save_calibration
 from livecassi.drivers import Frame, SourceSettings
 from livecassi.drivers.clock import ManualClock
 from livecassi.drivers.replay import Replay
-from livecassi.engines import EngineMismatchError, build_engine
+from livecassi.engines import Cube, Engine, EngineError, EngineMismatchError, EngineSpec, build_engine
 
 HEIGHT, WIDTH, FRAMES = 72, 64, 5
 
@@ -113,39 +114,172 @@ def test_a_recording_replays_as_fast_as_it_was_recorded_unless_told(tmp_path: Pa
 
 
 def measured(calibration: Calibration, index: int = 0) -> Measurement:
-    """The measurement of a smooth scene."""
+    """The measurement of a smooth scene that drifts with `index`."""
     bands, height, width = calibration.cube_shape
     c, i, j = np.ogrid[:bands, :height, :width]
-    scene = (0.5 + 0.2 * np.sin(i / 5 + c / 3) + 0.2 * np.cos(j / 4)).astype(np.float32)
-    return Measurement(sensing_model(calibration).forward(scene), calibration.id, index)
+    scene = (0.5 + 0.2 * np.sin((i + index) / 5 + c / 3) + 0.2 * np.cos(j / 4)).astype(np.float32)
+    return Measurement(sensing_model(calibration).forward(scene), calibration.id, index, 1000 + 10 * index)
 
 
-@pytest.mark.parametrize("name", list(engine_specs()))
-@pytest.mark.parametrize("system", list(System))
-def test_every_engine_explains_the_measurement_and_refuses_another(name: str, system: System) -> None:
-    calibration = small_calibration(system)
-    spec = engine_specs()[name]
-    if system not in spec.systems or spec.missing():
-        pytest.skip(f"{name} does not run {system} here: {spec.missing() or 'made for other systems'}")
-    measurement = measured(calibration)
-    with build_engine(engine_specs(), name, calibration) as engine:
-        cube = engine.reconstruct(measurement)
-        assert engine.info.name == name
-        assert cube.values.shape == calibration.cube_shape
+def window_spec(name: str, hop: int, centre: bool) -> EngineSpec:
+    return EngineSpec(
+        name,
+        "three frames at a time",
+        "nothing",
+        "nothing",
+        "shipped",
+        frozenset(System),
+        lambda calibration, options: FakeWindowEngine(calibration, name, hop=hop, centre=centre),
+    )
+
+
+SPECS = {
+    **engine_specs(),
+    **{
+        spec.name: spec
+        for spec in (
+            window_spec("latest", 1, False),
+            window_spec("two at once", 2, False),
+            window_spec("three at once", 3, False),
+            window_spec("centre", 1, True),
+            window_spec("two at once, centre", 2, True),
+        )
+    },
+}
+
+
+@pytest.fixture(params=list(System))
+def bench(request: pytest.FixtureRequest) -> Calibration:
+    return small_calibration(request.param)
+
+
+@pytest.fixture(params=list(SPECS))
+def engine(request: pytest.FixtureRequest, bench: Calibration) -> Iterator[Engine]:
+    spec = SPECS[request.param]
+    if bench.system not in spec.systems or spec.missing():
+        pytest.skip(f"{spec.name} does not run {bench.system} here: {spec.missing() or 'made for other systems'}")
+    try:
+        built = build_engine(SPECS, spec.name, bench)
+    except EngineMismatchError as error:
+        if spec.weights == "none needed":
+            raise
+        pytest.skip(f"{spec.name} was trained for other benches: {error}")
+    with built:
+        assert built.info.name == spec.name
+        yield built
+
+
+def fed(engine: Engine, measurements: list[Measurement]) -> list[Cube | None]:
+    """What each call gave."""
+    return [engine.reconstruct(measurement) for measurement in measurements]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_every_engine_gives_each_measurement_its_cube_once_in_order(
+    engine: Engine, bench: Calibration, count: int
+) -> None:
+    measurements = [measured(bench, index) for index in range(4, 4 + count)]
+    given = fed(engine, measurements)
+    late = min(engine.info.latency, count)
+    assert [cube is None for cube in given] == [True] * late + [False] * (count - late)
+    cubes = [cube for cube in given if cube is not None] + engine.flush()
+    assert [(cube.frame_index, cube.host_time_ns) for cube in cubes] == [
+        (measurement.frame_index, measurement.host_time_ns) for measurement in measurements
+    ]
+    for cube in cubes:
+        assert cube.values.shape == bench.cube_shape
         assert cube.values.dtype == np.float32
-        assert cube.calibration_id == calibration.id
-        explained = sensing_model(calibration).forward(cube.values)
-        misfit = np.linalg.norm(explained - measurement.values) / np.linalg.norm(measurement.values)
-        assert misfit < 0.05
-        first = cube.values.copy()
-        engine.reset()
-        np.testing.assert_array_equal(engine.reconstruct(measurement).values, first)
-        np.testing.assert_array_equal(cube.values, first, err_msg="a cube must not change after it was handed out")
-        other = Measurement(measurement.values, "0" * 64)
-        with pytest.raises(EngineMismatchError):
-            engine.reconstruct(other)
-        with pytest.raises(EngineMismatchError):
-            engine.reconstruct(Measurement(measurement.values[1:], calibration.id))
+        assert (cube.calibration_id, cube.engine) == (bench.id, engine.info.name)
+        np.testing.assert_array_equal(cube.wavelengths_nm, bench.wavelengths_nm)
+    assert engine.flush() == []
+
+
+def test_an_observed_measurement_gets_no_cube(engine: Engine, bench: Calibration) -> None:
+    for index in range(2):
+        engine.observe(measured(bench, index))
+    given = fed(engine, [measured(bench, 2), measured(bench, 3)])
+    engine.observe(measured(bench, 4))
+    cubes = [cube for cube in given if cube is not None] + engine.flush()
+    assert [cube.frame_index for cube in cubes] == [2, 3]
+
+
+def test_after_a_gap_every_measurement_still_gets_its_cube(engine: Engine, bench: Calibration) -> None:
+    indices = [0, 1, 5, 6, 7, 20]
+    given = fed(engine, [measured(bench, index) for index in indices])
+    cubes = [cube for cube in given if cube is not None] + engine.flush()
+    assert [cube.frame_index for cube in cubes] == indices
+
+
+def test_after_reset_nothing_is_owed_and_the_next_stands_alone(engine: Engine, bench: Calibration) -> None:
+    def alone() -> Cube:
+        cube = engine.reconstruct(measured(bench, 9))
+        return cube if cube is not None else engine.flush()[0]
+
+    first = alone()
+    kept = first.values.copy()
+    engine.reset()
+    fed(engine, [measured(bench, index) for index in range(2)])
+    engine.reset()
+    assert engine.flush() == []
+    np.testing.assert_array_equal(alone().values, kept)
+    np.testing.assert_array_equal(first.values, kept, err_msg="a cube must not change after it was handed out")
+
+
+@pytest.mark.parametrize("engine", list(engine_specs()), indirect=True)
+def test_every_engine_refuses_another_calibration_and_size(engine: Engine, bench: Calibration) -> None:
+    measurement = measured(bench)
+    with pytest.raises(EngineMismatchError):
+        engine.reconstruct(Measurement(measurement.values, "0" * 64))
+    with pytest.raises(EngineMismatchError):
+        engine.reconstruct(Measurement(measurement.values[1:], bench.id))
+
+
+@pytest.mark.parametrize("name", [name for name, spec in engine_specs().items() if spec.weights == "none needed"])
+def test_every_solver_explains_the_measurement(name: str, bench: Calibration) -> None:
+    measurement = measured(bench)
+    with build_engine(engine_specs(), name, bench) as engine:
+        cube = engine.reconstruct(measurement)
+    assert cube is not None
+    explained = sensing_model(bench).forward(cube.values)
+    assert np.linalg.norm(explained - measurement.values) / np.linalg.norm(measurement.values) < 0.05
+
+
+@pytest.mark.parametrize("name", ["latest", "three at once", "two at once, centre"])
+def test_offline_a_window_engine_goes_through_the_sequence_and_every_frame_gets_its_cube(name: str) -> None:
+    calibration = small_calibration()
+    measurements = [measured(calibration, index) for index in range(5)]
+    engine = build_engine(SPECS, name, calibration)
+    assert isinstance(engine, FakeWindowEngine)
+    cubes = list(cubes_in_order(engine, measurements))
+    assert [cube.frame_index for cube in cubes] == [0, 1, 2, 3, 4]
+    assert engine.resets == 1  # by the flush at the end
+    assert engine.passes[-1] == [2, 3, 4]
+
+
+def test_offline_an_engine_of_single_frames_is_given_each_for_itself() -> None:
+    calibration = small_calibration()
+    engine = FakeEngine(calibration)
+    cubes = list(cubes_in_order(engine, [measured(calibration, index) for index in (3, 4, 9)]))
+    assert [cube.frame_index for cube in cubes] == [3, 4, 9]
+    assert engine.resets == 3 + 1
+
+
+def test_offline_a_cube_that_is_missing_or_out_of_order_is_an_error() -> None:
+    calibration = small_calibration()
+
+    class Forgetful(FakeWindowEngine):
+        def flush(self) -> list[Cube]:
+            return []
+
+    class Repeating(FakeEngine):
+        def flush(self) -> list[Cube]:
+            return [self.reconstruct(measured(calibration, 0))]
+
+    measurements = [measured(calibration, index) for index in range(4)]
+    with pytest.raises(EngineError, match="no cube for 1 frames, the first is frame 3"):
+        list(cubes_in_order(Forgetful(calibration, centre=True), measurements))
+    with pytest.raises(EngineError, match="gave the cube of frame 0, expected no more"):
+        list(cubes_in_order(Repeating(calibration), measurements))
 
 
 def test_simulated_recorded_and_replayed_frames_give_the_same_cubes_bit_for_bit(recording: Path) -> None:
@@ -164,4 +298,6 @@ def test_simulated_recorded_and_replayed_frames_give_the_same_cubes_bit_for_bit(
             assert live.index == stored.index
             a = one.reconstruct(corrector.correct(live))
             b = two.reconstruct(corrector.correct(stored))
+            assert a is not None
+            assert b is not None
             np.testing.assert_array_equal(a.values, b.values)
