@@ -1,0 +1,77 @@
+"""One block of PG-SVRT: position, attention, feed-forward, each added to what comes in (pg-svrt.md, 4.1 and 4.2)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from livecassi.engines.networks.pg_svrt.attention import BridgeAttention, PlainAttention
+from livecassi.engines.networks.pg_svrt.layers import across_frames, conv2d
+from livecassi.engines.networks.pg_svrt.windows import in_pieces
+
+
+class PositionEmbedding(nn.Conv3d):
+    """Depthwise 3 x 5 x 5 convolution over time, rows and columns, as three depthwise 5 x 5 convolutions."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width, (3, 5, 5), padding=(1, 2, 2), groups=width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, T, H, W, D)` to the same shape."""
+        before, centre, after = (
+            conv2d(frames, self.weight[:, :, tap], padding=2, groups=x.shape[-1])
+            for tap, frames in enumerate((x[:, :-1], x, x[:, 1:]))
+        )
+        return across_frames(before, centre, after)
+
+
+class MultiDomainFeedForward(nn.Module):
+    """MDFFN: one copy of every channel mixed in space, one in time, both gathered again."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pwconv1 = nn.Sequential(nn.Conv3d(width, 2 * width, 1, groups=width, bias=False))
+        self.spconv = nn.Sequential(nn.Conv3d(width, width, (1, 3, 3), padding=(0, 1, 1), bias=False))
+        self.tempconv = nn.Sequential(nn.Conv3d(width, width, (3, 1, 1), padding=(1, 0, 0), bias=False))
+        self.groupconv = nn.Sequential(nn.Conv3d(2 * width, 2 * width, 1, groups=2, bias=False))
+        self.pwconv2 = nn.Conv3d(2 * width, width, 1, groups=width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, T, H, W, D)` to the same shape. Convolutions of one weight per channel are plain multiplications."""
+        width = x.shape[-1]
+        scale_space, scale_time = self.pwconv1.get_parameter("0.weight").view(width, 2).unbind(1)
+        gather_space, gather_time = self.groupconv.get_parameter("0.weight").view(2, width, width).unbind(0)
+        weigh_space, weigh_time = self.pwconv2.weight.view(width, 2).unbind(1)
+        before, centre, after = self.tempconv.get_parameter("0.weight")[..., 0, 0].unbind(2)
+
+        def scaled(x: Tensor) -> tuple[Tensor]:
+            return (F.gelu(x * scale_space),)
+
+        def gathered(in_space: Tensor, x: Tensor) -> tuple[Tensor]:
+            x = F.gelu(x * scale_time)
+            in_time = across_frames(F.linear(x[:, :-1], before), F.linear(x, centre), F.linear(x[:, 1:], after))
+            space = F.gelu(F.linear(F.gelu(in_space), gather_space))
+            return (torch.addcmul(space * weigh_space, F.gelu(F.linear(F.gelu(in_time), gather_time)), weigh_time),)
+
+        (space,) = in_pieces(scaled, x)
+        (done,) = in_pieces(gathered, conv2d(space, self.spconv.get_parameter("0.weight")[:, :, 0], padding=1), x)
+        return done
+
+
+class Block(nn.Module):
+    """Position embedding, CDPA and MDFFN, each with its residual."""
+
+    def __init__(self, width: int, *, bridge: bool, shifted: bool) -> None:
+        super().__init__()
+        attention = BridgeAttention if bridge else PlainAttention
+        self.pos_emb = PositionEmbedding(width)
+        self.norm1 = nn.LayerNorm(width)
+        self.cdpa = attention(width, shifted=shifted)
+        self.norm2 = nn.LayerNorm(width)
+        self.mdffn = MultiDomainFeedForward(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, T, H, W, D)` to the same shape."""
+        x = x + self.pos_emb(x)
+        x = x + self.cdpa(self.norm1(x))
+        refined: Tensor = self.mdffn(self.norm2(x))
+        return x + refined

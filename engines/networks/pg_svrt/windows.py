@@ -1,0 +1,53 @@
+"""Windows of a picture, and how much of them is worked on at once. Features are `(B, T, H, W, D)`, channels last."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+PIECE_PIXELS = 1 << 14  # of all frames together; what a piece needs then stays within a core's cache
+
+
+def into_windows(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """`(B, T, H, W, ...)` cut into windows `(B, T, windows, rows x columns, ...)`, both row by row."""
+    rows, columns = size
+    grid = features.unflatten(3, (-1, columns)).unflatten(2, (-1, rows)).transpose(3, 4)
+    windows: Tensor = grid.flatten(4, 5).flatten(2, 3)
+    return windows
+
+
+def from_windows(windows: Tensor, size: tuple[int, int], height: int, width: int) -> Tensor:
+    """The picture `(B, T, H, W, ...)` that `into_windows` cut."""
+    rows, columns = size
+    grid = windows.unflatten(3, (rows, columns)).unflatten(2, (height // rows, width // columns)).transpose(3, 4)
+    picture: Tensor = grid.flatten(4, 5).flatten(2, 3)
+    return picture
+
+
+def shift(features: Tensor, rows: int, columns: int) -> Tensor:
+    """Move the pictures `(B, T, H, W, ...)` in a circle, towards larger rows and columns."""
+    return torch.roll(features, (rows, columns), (2, 3)) if rows or columns else features
+
+
+def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple[Tensor, ...]:
+    """`work` on slices of `parts` `(B, T, rows or windows, ..., D)` along their third axis, put together again.
+
+    In inference on a CPU the slices are small, so that everything between reading and writing the features stays in
+    the cache, and memory is low. Elsewhere there is one slice: a GPU wants large ones, training keeps the results,
+    and an exported graph has no loop.
+    """
+    first = parts[0]
+    whole = torch.is_grad_enabled() or first.is_cuda or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+    count = first.shape[2]
+    step = max(1, PIECE_PIXELS * first.shape[-1] * count // first.numel())
+    if whole or step >= count:
+        return work(*parts)
+    wholes: list[Tensor] = []
+    for start in range(0, count, step):
+        piece = slice(start, start + step)
+        results = work(*(part[:, :, piece] for part in parts))
+        if not wholes:
+            wholes = [result.new_empty(*result.shape[:2], count, *result.shape[3:]) for result in results]
+        for complete, result in zip(wholes, results, strict=True):
+            complete[:, :, piece] = result
+    return tuple(wholes)
