@@ -5,16 +5,48 @@ from typing import Annotated
 
 import typer
 
+from livecassi.app.commands.evaluate_protocol import evaluate_protocol
+from livecassi.app.commands.source_options import EngineOption, SettingOption, parse_options
+
 
 def evaluate(
-    reconstruction: Annotated[Path, typer.Argument(help="A file of cubes from 'livecassi reconstruct' (.h5 or .npy).")],
-    truth: Annotated[Path, typer.Option(help="The true cube(s): .npy or .h5, (C, H, W) or (N, C, H, W).")],
+    reconstruction: Annotated[
+        Path | None, typer.Argument(help="A file of cubes from 'livecassi reconstruct' (.h5 or .npy).")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="The true cube(s): .npy or .h5, (C, H, W) or (N, C, H, W).")
+    ] = None,
     flavour: Annotated[
         str, typer.Option(help="Which definition leads: plain, dynaspec or mst; all three are printed.")
     ] = "plain",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; psnr is null for a perfect band.")] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Instead of a file, an engine in the evaluation of a paper: dynaspec or mst (ten KAIST)."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="--protocol: the folder of its published scenes.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="--protocol dynaspec: dd-cassi (default), ndssi, sd-cassi or pmvis.")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="--protocol: the mask (.mat .npy .png .tif).")] = None,
+    engine: EngineOption = "gap-tv",
+    option: SettingOption = None,
 ) -> None:
     """Score a reconstruction: PSNR, LPSNR, SSIM, SAM and ERGAS as the field defines them; ST-RRED of sequences."""
+    if protocol is not None:
+        if reconstruction is not None or truth is not None or flavour != "plain":
+            raise typer.BadParameter(
+                "with --protocol leave out the reconstruction, --truth and --flavour: it sets them"
+            )
+        options = parse_options(option)
+        evaluate_protocol(
+            protocol, data=data, engine=engine, options=options, system=system, mask=mask, as_json=as_json
+        )
+        return
+    if reconstruction is None or truth is None:
+        raise typer.BadParameter("expected RECONSTRUCTION and --truth, or --protocol and --data")
+    if (data, system, mask, option) != (None,) * 4:
+        raise typer.BadParameter("--data, --system, --mask and --option belong to --protocol; leave them out")
     import json
     import math
     from dataclasses import asdict

@@ -90,25 +90,29 @@ def open_benchmark(folder: Path) -> Benchmark:
 
 
 def _test_sets(folder: Path) -> tuple[tuple[SceneSequence, ...], tuple[SceneSequence, ...]]:
-    """Static and dynamic test scenes below a folder; the training sequences are told by their folder's name."""
+    """Static and dynamic test scenes below a folder, told by their files; training sequences by their folder's name.
+
+    Other folders may lie there too; one that is called as the test scenes are must be readable.
+    """
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}; give the folder of the DynaSpec benchmark")
     found: dict[DatasetKind, SceneSet] = {}
-    skipped = []
     for place in folders_in(folder):
+        name = place.name.lower()
         try:
             scenes = open_scenes(place)
-        except DatasetError as error:
-            skipped.append(f"\n  {place.name}: {str(error).splitlines()[0]}")
+        except DatasetError:
+            if name.startswith("kaist_truth") or name.endswith("_test"):
+                raise
             continue
         if scenes.kind is DatasetKind.KAIST_50030 or (
-            scenes.kind is DatasetKind.DYNASPEC_320 and not place.name.lower().endswith("train")
+            scenes.kind is DatasetKind.DYNASPEC_320 and not name.endswith("train")
         ):
             found.setdefault(scenes.kind, scenes)
     if not found:
         raise DatasetError(
             f"{folder} holds no test scenes of the DynaSpec benchmark; expected the folders Kaist_Truth_50030 and "
-            f"Dyna_Spec_train_320_ref_norm_50030_test in it; give the folder that holds both{''.join(skipped)}"
+            f"Dyna_Spec_train_320_ref_norm_50030_test in it; give the folder that holds both"
         )
     static, dynamic = found.get(DatasetKind.KAIST_50030), found.get(DatasetKind.DYNASPEC_320)
     return static.sequences if static else (), dynamic.sequences if dynamic else ()
