@@ -90,7 +90,9 @@ class BridgeBranch(nn.Module):
         q, k, v = projected.split((HEAD, HEAD, projected.shape[-1] - 2 * HEAD), -1)
         rows, columns = self.window
         flat_q, flat_k, flat_v = (part.flatten(0, 2) for part in (q, k, v))
-        bridge = flat_q.unflatten(1, (rows // 2, 2, columns // 2, 2)).mean((2, 4)).flatten(1, 2)
+        grid = flat_q.unflatten(1, (rows // 2, 2, columns // 2, 2))
+        pairs = grid[:, :, 0] + grid[:, :, 1]
+        bridge = ((pairs[..., 0, :] + pairs[..., 1, :]) / 4).flatten(1, 2)
         gathered = torch.bmm(self.cal_atten_agent_linner.towards(bridge, flat_k, biases[0]).to(v.dtype), flat_v)
         spread = torch.bmm(self.cal_atten_agent_soft.towards(flat_q, bridge, biases[1]).to(v.dtype), gathered)
         return spread.unflatten(0, q.shape[:3]), self.cal_atten_tp.across_frames(q, k).movedim(2, -1)
@@ -170,11 +172,11 @@ class BridgeAttention(_Attention):
         adds a picture that lies 12 px off in each direction. The authors' code does so and its weights expect it.
         """
         residual = shift(x, -self.by[0][0], -self.by[0][1])
-        result: Tensor = self.proj_out.bias
+        results = []
         for branch, (rows, columns) in enumerate(self.by):
             shifted = residual if branch == 0 else shift(x, -rows, -columns)
-            result = result + shift(self._one_branch(branch, shifted, residual), rows, columns)
-        return result
+            results.append(shift(self._one_branch(branch, shifted, residual), rows, columns))
+        return results[0] + results[1]
 
     def _one_branch(self, branch: int, x: Tensor, residual: Tensor) -> Tensor:
         attention, window = cast(BridgeBranch, self.attns[branch]), BRIDGE_WINDOWS[branch]
@@ -185,6 +187,7 @@ class BridgeAttention(_Attention):
         height, width = x.shape[2:4]
         local = attention.spread_locally(from_windows(seen, window, height, width))
         weight, bias = self._output(branch, self.proj_out)
+        bias = bias + self.proj_out.bias / len(self.attns)
 
         def finished(local: Tensor, residual: Tensor, across: Tensor) -> tuple[Tensor]:
             return (F.linear(mix_frames(across.movedim(-1, 2), local + residual), weight, bias),)

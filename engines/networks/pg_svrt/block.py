@@ -17,11 +17,15 @@ class PositionEmbedding(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, T, H, W, D)` to the same shape."""
+        return across_frames(*self.taps(x))
+
+    def taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What every frame gives to the next, to itself and to the one before; `across_frames` adds it up."""
         before, centre, after = (
             conv2d(frames, self.weight[:, :, tap], padding=2, groups=x.shape[-1])
             for tap, frames in enumerate((x[:, :-1], x, x[:, 1:]))
         )
-        return across_frames(before, centre, after)
+        return before, centre, after
 
 
 class MultiDomainFeedForward(nn.Module):
@@ -35,8 +39,11 @@ class MultiDomainFeedForward(nn.Module):
         self.groupconv = nn.Sequential(nn.Conv3d(2 * width, 2 * width, 1, groups=2, bias=False))
         self.pwconv2 = nn.Conv3d(2 * width, width, 1, groups=width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, T, H, W, D)` to the same shape. Convolutions of one weight per channel are plain multiplications."""
+    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        """`residual` plus what becomes of x, both `(B, T, H, W, D)`.
+
+        Convolutions of one weight per channel are plain multiplications.
+        """
         width = x.shape[-1]
         scale_space, scale_time = self.pwconv1.get_parameter("0.weight").view(width, 2).unbind(1)
         gather_space, gather_time = self.groupconv.get_parameter("0.weight").view(2, width, width).unbind(0)
@@ -46,14 +53,16 @@ class MultiDomainFeedForward(nn.Module):
         def scaled(x: Tensor) -> tuple[Tensor]:
             return (F.gelu(x * scale_space),)
 
-        def gathered(in_space: Tensor, x: Tensor) -> tuple[Tensor]:
+        def gathered(in_space: Tensor, x: Tensor, residual: Tensor) -> tuple[Tensor]:
             x = F.gelu(x * scale_time)
             in_time = across_frames(F.linear(x[:, :-1], before), F.linear(x, centre), F.linear(x[:, 1:], after))
             space = F.gelu(F.linear(F.gelu(in_space), gather_space))
-            return (torch.addcmul(space * weigh_space, F.gelu(F.linear(F.gelu(in_time), gather_time)), weigh_time),)
+            time = F.gelu(F.linear(F.gelu(in_time), gather_time))
+            return (torch.addcmul(torch.addcmul(residual, space, weigh_space), time, weigh_time),)
 
         (space,) = in_pieces(scaled, x)
-        (done,) = in_pieces(gathered, conv2d(space, self.spconv.get_parameter("0.weight")[:, :, 0], padding=1), x)
+        in_space = conv2d(space, self.spconv.get_parameter("0.weight")[:, :, 0], padding=1)
+        (done,) = in_pieces(gathered, in_space, x, residual)
         return done
 
 
@@ -71,7 +80,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, T, H, W, D)` to the same shape."""
-        x = x + self.pos_emb(x)
-        x = x + self.cdpa(self.norm1(x))
-        refined: Tensor = self.mdffn(self.norm2(x))
-        return x + refined
+        x, normed = in_pieces(self._placed, x, *self.pos_emb.taps(x))
+        x, normed = in_pieces(self._attended, x, self.cdpa(normed))
+        refined: Tensor = self.mdffn(normed, x)
+        return refined
+
+    def _placed(self, x: Tensor, *taps: Tensor) -> tuple[Tensor, Tensor]:
+        x = x + across_frames(*taps)
+        return x, self.norm1(x)
+
+    def _attended(self, x: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
+        x = x + attention
+        return x, self.norm2(x)

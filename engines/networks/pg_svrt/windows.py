@@ -45,7 +45,7 @@ def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple[
     wholes: list[Tensor] = []
     for start in range(0, count, step):
         piece = slice(start, start + step)
-        results = work(*(part[:, :, piece] for part in parts))
+        results = work(*(part[:, :, piece].contiguous() for part in parts))
         if not wholes:
             wholes = [result.new_empty(*result.shape[:2], count, *result.shape[3:]) for result in results]
         for complete, result in zip(wholes, results, strict=True):
