@@ -132,7 +132,6 @@ class EngineSlot:
         with self._lock:
             if order.ticket != self._ticket:
                 return None
-            self._order = None
             goes_on = self._ready or self._held
             if order.again:
                 self._known = {key: make for key, make in self._known.items() if make is not order.make}
@@ -144,6 +143,11 @@ class EngineSlot:
         else:
             what_now = ""
         self._report(_not_built_error(order, error, what_now))
+        with self._lock:
+            if self._order is order:
+                self._order = None  # only now: who sees that nothing is being built any more finds the error told
+                if goes_on is not None and self._ready is None and self._held is None:  # it failed meanwhile
+                    follower = self._go_back()
         return follower
 
     # ---- the thread that reconstructs ----------------------------------------------------------------------------

@@ -18,4 +18,6 @@ def notice(stats: SessionStats, shown: Result | None) -> str:
         return f"{stats.engine} makes its first cube… meanwhile this is the raw coded frame"
     if shown.cube is None:
         return "No engine is running: this is the raw coded frame"
+    if stats.state is SessionState.RUNNING and stats.engine and shown.cube.engine != stats.engine:
+        return f"{stats.engine} makes its first cube… meanwhile this is the last one of {shown.cube.engine}"
     return ""

@@ -316,8 +316,8 @@ class Session:
             if not stop.is_set():
                 self._state = SessionState.ENDED
         except Exception as error:
-            self._report(error)
             self._state = SessionState.FAILED
+            self._report(error)
         finally:
             live.frames.close()
             if self._state is SessionState.ENDED and self._keeps_cubes():

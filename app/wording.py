@@ -2,7 +2,7 @@
 
 from livecassi.calibration import CalibrationError, MeasurementFlag
 from livecassi.drivers import LivecassiError, SourceError, SourceLostError
-from livecassi.engines import EngineError
+from livecassi.engines import EngineError, EngineInfo
 
 
 def bytes_text(count: float) -> str:
@@ -48,6 +48,18 @@ def correction_text(flags: MeasurementFlag) -> tuple[str, str]:
     if MeasurementFlag.NO_DARK in flags:
         return "no dark frame", "The calibration holds no dark frame: nothing was subtracted"
     return "", ""
+
+
+def pace_lines(info: EngineInfo) -> list[str]:
+    """What to know about the time of an engine's cubes; nothing for one that looks at one frame at a time."""
+    lines = []
+    if info.latency:
+        lines.append(f"shows the scene {info.latency} {'frame' if info.latency == 1 else 'frames'} late")
+    if info.hop > 1:
+        lines.append(f"{info.hop} frames per pass")
+    if not lines and info.window > 1:
+        lines.append(f"looks at {info.window} frames for each cube")
+    return lines
 
 
 def headline(error: Exception) -> str:

@@ -10,11 +10,15 @@ from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
 
 @dataclass(frozen=True, slots=True)
 class EngineOption:
-    """One thing that can be set: parsed from text by `parse`, which raises ValueError for nonsense."""
+    """One thing that can be set: parsed from text by `parse`, which raises ValueError for nonsense.
+
+    `choices` names every text that is accepted, where they can be named; the default is one of them.
+    """
 
     help: str
     default: str
     parse: Callable[[str], object]
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
-"""The choice of engine: what each costs and needs, and why some cannot run here."""
+"""The choice of engine: what each costs and needs, why some cannot run here, and what runs."""
 
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from livecassi.app.session import SessionStats
 from livecassi.app.windows.theme import as_panel, dim_label, section_label
+from livecassi.app.wording import pace_lines
 from livecassi.calibration import Calibration
 from livecassi.engines import EngineSpec
 
@@ -22,23 +24,35 @@ def why_not(spec: EngineSpec, calibration: Calibration) -> str:
 
 
 class EnginePanel(QWidget):
-    """The list of engines."""
+    """The list of engines, a way to the options of the one chosen, and what runs."""
 
     engine_chosen = Signal(str)
+    options_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         as_panel(self)
         self.combo = QComboBox()
         self.combo.activated.connect(lambda index: self.engine_chosen.emit(self.combo.itemData(index)))
-        self._note = dim_label()
-        self._note.setWordWrap(True)
+        self.options = QPushButton("Options…")
+        self.options.setToolTip("Set how this engine works; the picture goes on meanwhile")
+        self.options.clicked.connect(self.options_wanted)
+        self._state = QLabel()
+        self._pace = dim_label()
+        self._state.setWordWrap(True)
+        self._pace.setMinimumHeight(2 * self._pace.fontMetrics().lineSpacing())  # panels below never move
+        self._pace.setAlignment(Qt.AlignmentFlag.AlignTop)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.combo, 1)
+        row.addWidget(self.options)
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
         column.addWidget(section_label("Engine"))
-        column.addWidget(self.combo)
-        column.addWidget(self._note)
+        column.addLayout(row)
+        column.addWidget(self._state)
+        column.addWidget(self._pace)
 
     def show_engines(self, specs: Mapping[str, EngineSpec], calibration: Calibration, chosen: str) -> None:
         """List the engines; those that cannot run are greyed with the reason."""
@@ -62,12 +76,19 @@ class EnginePanel(QWidget):
             self.combo.setCurrentIndex(index)
             self.combo.setToolTip(str(self.combo.itemData(index, Qt.ItemDataRole.ToolTipRole)))
 
-    def show_progress(self, engine: str, building: str) -> None:
-        """Say which engine runs and which is being prepared."""
-        if building:
-            text = f"preparing {building}…"
-        elif engine:
-            text = f"{engine} is running"
-        else:
+    def show_progress(self, stats: SessionStats) -> None:
+        """Say which engine runs, how late its cubes come, and which is being prepared."""
+        engine = stats.next_engine
+        if stats.building:
+            text = f"preparing {stats.building}…"
+        elif engine is None:
             text = "no engine is running"
-        self._note.setText(text)
+        else:
+            text = f"{engine.name} is {'running' if stats.engine else 'ready'}"
+        self._state.setText(text)
+        self._pace.setText("\n".join(pace_lines(engine)) if engine is not None else "")
+
+    @property
+    def progress_text(self) -> str:
+        """What is said about the engine that runs."""
+        return " · ".join(text for text in (self._state.text(), *self._pace.text().split("\n")) if text)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
+from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.log_lines import LogLines
 from livecassi.app.notices import notice
 from livecassi.app.opening import SourceRequest
@@ -18,6 +19,7 @@ from livecassi.app.rate import RateMeter
 from livecassi.app.report import report_text
 from livecassi.app.session import Session, SessionState, SessionStats
 from livecassi.app.windows.background import Background
+from livecassi.app.windows.engine_control import EngineControl
 from livecassi.app.windows.engine_panel import EnginePanel
 from livecassi.app.windows.error_dialog import ErrorDialog, Remedy
 from livecassi.app.windows.layout import Layout
@@ -31,7 +33,7 @@ from livecassi.app.windows.source_dialogs import BenchDialog, ask_calibration, a
 from livecassi.app.windows.source_panel import SourcePanel
 from livecassi.app.windows.status import StatusReadings
 from livecassi.drivers import LivecassiError, SourceError, SourceSettings
-from livecassi.engines import EngineError, EngineMismatchError, EngineSpec, EngineUnavailableError, build_engine
+from livecassi.engines import EngineError, EngineMismatchError, EngineSpec, EngineUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +66,6 @@ class MainWindow(QMainWindow):
         settings: QSettings | None = None,
     ) -> None:
         super().__init__()
-        self._specs, self._engine_name = engine_specs, engine_name
-        self._engine_options = {engine_name: dict(engine_options or {})}
         self._session = session
         self._switch = SessionSwitch(lambda: self._session, open_session, request, self._adopt, self._tell, self)
         self.cubes_shown = self.pictures_shown = self.errors_told = 0
@@ -78,6 +78,9 @@ class MainWindow(QMainWindow):
         self.display = Screen(session.calibration)
         self.source, self.engines = SourcePanel(), EnginePanel()
         self.recording = RecordingPanel(recordings_folder)
+        self.engine_control = EngineControl(
+            session, self.engines, engine_specs, engine_name, engine_options or {}, self
+        )
         self.record_control = RecordingControl(session, self.recording, self._tell_note, self)
         self.status = StatusReadings(self.statusBar())
         self.log_dock = LogDock(self.log_lines)
@@ -121,7 +124,6 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.source.play_pressed.connect(self.toggle_play)
         self.source.settings_entered.connect(self._configure)
-        self.engines.engine_chosen.connect(self.choose_engine)
         self.display.told.connect(self._hint)
         acts = MenuActs(
             open_recording=lambda: self._switch.open(ask_recording(self, self.recording.destination)),
@@ -158,18 +160,14 @@ class MainWindow(QMainWindow):
         self.display.set_calibration(session.calibration)
         self.source.show_source(info)
         self.source.show_settings(session.stats().settings)
-        self.engines.show_engines(self._specs, session.calibration, self._engine_name)
-        self.choose_engine(self._engine_name)
+        self.engine_control.adopt(session)
         self._open_calibration.setEnabled(self._switch.can_open and self._switch.request is not None)
         session.start()
         self._slow_tick()
 
     def choose_engine(self, name: str) -> None:
         """Build another engine; the present one goes on until it is ready."""
-        self._engine_name = name
-        specs, calibration, options = self._specs, self._session.calibration, self._engine_options.get(name, {})
-        self._session.use_engine(name, lambda: build_engine(specs, name, calibration, options))
-        self.engines.choose(name)
+        self.engine_control.choose(name)
 
     def toggle_play(self) -> None:
         """Pause or go on; start again what ended or failed."""
@@ -200,17 +198,19 @@ class MainWindow(QMainWindow):
     def _tick(self) -> None:
         result = self._session.take_result()
         if result is not None:
+            before = self.display.result
             self.display.show_result(result)
             self._display_rate.tick(time.monotonic_ns())
             self.pictures_shown += 1
-            self.cubes_shown += result.cube is not None
+            self.cubes_shown += result.cube is not None and (before is None or result.cube is not before.cube)
         self._ticks += 1
         if self._ticks % SLOW_TICKS == 0:
             self._slow_tick()
 
     def _slow_tick(self) -> None:
-        stats = self._session.stats()
         error = self._session.take_error()
+        stats = self._session.stats()  # after the error: what was done about it is seen too
+        self.engine_control.watch(stats)
         if error is not None and not self._switch.busy:
             self._tell(
                 error,
@@ -219,7 +219,6 @@ class MainWindow(QMainWindow):
             )
         self.status.show_stats(stats, self._display_rate.hz(time.monotonic_ns()), self.record_control.recording)
         self.source.show_state(stats.state)
-        self.engines.show_progress(stats.engine, stats.building)
         self.record_control.watch(stats)
         self.display.image.show_notice(self._notice(stats))
         self.log_dock.refresh()
@@ -241,9 +240,13 @@ class MainWindow(QMainWindow):
         if isinstance(error, SourceError) and self._session.stats().state is SessionState.FAILED:
             return Remedy("Reconnect", self.restart)
         broke = isinstance(error, EngineError) or not isinstance(error, LivecassiError)
-        hopeless = isinstance(error, EngineUnavailableError | EngineMismatchError)
+        cause = error.__cause__ if isinstance(error, EngineFailedError) else error
+        hopeless = isinstance(cause, EngineUnavailableError | EngineMismatchError)
+        if isinstance(error, EngineFailedError) and not hopeless and self.engine_control.can_try_again(error):
+            failed = error.engine
+            return Remedy(f"Try {failed} again", lambda: self.choose_engine(failed))
         if broke and not hopeless and not self._session.stats().engine:
-            return Remedy("Start the engine again", lambda: self.choose_engine(self._engine_name))
+            return Remedy("Start the engine again", lambda: self.choose_engine(self.engine_control.name))
         return None
 
     def _tell_note(self, error: Exception, note: str) -> None:
@@ -291,6 +294,7 @@ class MainWindow(QMainWindow):
         self._timer.stop()
         self._layout.save()
         self.errors.forget_all()
+        self.engine_control.close_options()
         self.display.image.show_notice(self._notice(self._session.stats()))
         if self.record_control.recording:
             log.info("the window closes: finishing the recording in %s", self.record_control.last_folder)

@@ -148,14 +148,20 @@ class Screen(QSplitter):
         self.plot.show_spectra(spectra, hover)
         self.pins.show_values({number: float(spectrum[self.bands.band]) for number, spectrum in spectra.items()})
 
+    @property
+    def readout(self) -> str:
+        """What is said about the pixel under the pointer."""
+        return self._readout.text()
+
     def _readout_text(self, result: Result) -> str:
         if self._hover is None or self.picture is None:
             return "Point at the picture to read a pixel, click to pin it"
         row, column = self._hover
         parts = [f"row {row}, column {column}"]
-        if result.cube is not None and self.picture.is_scene:
+        raw_view, together = self._shown_view() is View.RAW, result.belongs_together
+        if result.cube is not None and self.picture.is_scene and (together or not raw_view):
             parts.append(f"{result.cube.values[self.bands.band, row, column]:.4f} at {self.bands.text}")
-        if self._is_raw_grid(result):
+        if self._is_raw_grid(result) and (together or raw_view):  # a late cube does not stand beside a newer frame
             raw: NDArray[np.generic] = result.frame.pixels
             parts.append(f"raw {raw[row, column]:g}" + (" DN" if result.frame.bit_depth else ""))
         return "   ·   ".join(parts)

@@ -42,11 +42,13 @@ QPushButton#middle {{ border-radius: 0; border-left: none; }}
 QPushButton#right {{ border-top-left-radius: 0; border-bottom-left-radius: 0; border-left: none; }}
 QToolButton {{ background: transparent; border: none; border-radius: 4px; padding: 2px 6px; color: {DIM}; }}
 QToolButton:hover {{ background: {RAISED}; color: {TEXT}; }}
-QComboBox, QDoubleSpinBox, QSpinBox {{
+QComboBox, QDoubleSpinBox, QSpinBox, QLineEdit {{
     background: {BACKGROUND}; border: 1px solid {LINE}; border-radius: 6px; padding: 4px 8px; min-height: 20px;
     selection-background-color: {ACCENT};
 }}
-QComboBox:focus, QDoubleSpinBox:focus, QSpinBox:focus {{ border-color: {ACCENT}; }}
+QComboBox:focus, QDoubleSpinBox:focus, QSpinBox:focus, QLineEdit:focus {{ border-color: {ACCENT}; }}
+QLineEdit#wrong {{ border-color: {AMBER}; }}
+#wrong {{ color: {AMBER}; }}
 QDoubleSpinBox:disabled, QSpinBox:disabled, QComboBox:disabled {{ color: {DIM}; background: {PANEL}; }}
 QAbstractSpinBox QLineEdit {{ background: transparent; border: none; padding: 0; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}

@@ -84,7 +84,9 @@ OPTIONS: Mapping[str, EngineOption] = {
     "live_iterations": EngineOption(
         "Iterations for a measurement that follows another, 1 to 2000.", "10", _whole(1, 2000)
     ),
-    "live": EngineOption("on: go on from the previous cube; off: every measurement alone.", "on", _switch),
+    "live": EngineOption(
+        "on: go on from the previous cube; off: every measurement alone.", "on", _switch, ("on", "off")
+    ),
     "rank": EngineOption(
         "Number of spectral curves, 1 to 64, or full for as many as bands.", "8", _word_or("full", _whole(1, 64))
     ),
@@ -95,7 +97,10 @@ OPTIONS: Mapping[str, EngineOption] = {
         _word_or("auto", _between(0, 1)),
     ),
     "basis": EngineOption(
-        "Spectral curves: learned (from measured reflectances) or dct (cosines).", "learned", _one_of("learned", "dct")
+        "Spectral curves: learned (from measured reflectances) or dct (cosines).",
+        "learned",
+        _one_of("learned", "dct"),
+        ("learned", "dct"),
     ),
     "threads": EngineOption("Threads, 1 to 64, or auto.", "auto", _word_or("auto", _whole(1, 64))),
 }

@@ -1,17 +1,17 @@
 """A window over fakes, and its orderly end."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from fakes import FakeEngine, FakeSource, small_calibration
+from fakes import FakeEngine, FakeSource, FakeWindowEngine, small_calibration
 from pytestqt.qtbot import QtBot
 
 from livecassi.app.session import Session
 from livecassi.app.windows.main_window import MainWindow
 from livecassi.calibration import Calibration, Measurement, System
-from livecassi.engines import Cube, EngineSpec
+from livecassi.engines import Cube, EngineOption, EngineSpec
 
 MakeWindow = Callable[..., MainWindow]
 
@@ -29,11 +29,32 @@ class SeenEngine(FakeEngine):
         return cube
 
 
+def parse_strength(text: str) -> int:
+    """A whole number from 1 to 9."""
+    if not text.isdecimal() or not 1 <= int(text) <= 9:
+        raise ValueError(f"found '{text}', expected 1 to 9")
+    return int(text)
+
+
+NET_OPTIONS = {
+    "hop": EngineOption("New frames per pass.", "1", int, ("1", "2", "3")),
+    "output": EngineOption("Which frame's cube is shown.", "latest", str, ("latest", "centre")),
+    "noise_strength": EngineOption("How strongly noise is smoothed, 1 to 9.", "5", parse_strength),
+}
+
+
 class Workshop:
-    """Engines to choose from; `gate` holds back the building of `slow`; `built` keeps what was made."""
+    """Engines to choose from; `gate` holds back the building of `slow`; `built` keeps what was made.
+
+    `net` looks at three frames and has options; `nets` keeps those built and `wishes` the options of each.
+    """
 
     def __init__(self) -> None:
         self.gate = threading.Event()
+        self.nets: list[FakeWindowEngine] = []
+        self.wishes: list[dict[str, object]] = []
+        self.net_is_broken = False
+        self.before_pass: Callable[[list[int]], object] = lambda frames: None
         self.built: dict[str, SeenEngine] = {}
         everything = frozenset(System)
         self.specs = {
@@ -46,6 +67,17 @@ class Workshop:
                 ("dual", frozenset({System.DD_CASSI}), self._make("dual"), lambda: ""),
             )
         }
+        self.specs["net"] = EngineSpec(
+            "net", "The net", "nothing", "10 ms", "shipped", everything, self._make_net, NET_OPTIONS
+        )
+
+    def _make_net(self, calibration: Calibration, options: Mapping[str, object]) -> FakeWindowEngine:
+        if self.net_is_broken:
+            raise RuntimeError("the net has a hole")
+        hop, centre = int(str(options["hop"])), options["output"] == "centre"
+        self.nets.append(FakeWindowEngine(calibration, "net", hop=hop, centre=centre, before_pass=self.before_pass))
+        self.wishes.append(dict(options))
+        return self.nets[-1]
 
     def _make(self, name: str, gate: threading.Event | None = None) -> Callable[..., FakeEngine]:
         def build(calibration: Calibration, _options: object) -> FakeEngine:

@@ -138,3 +138,18 @@ def test_another_source_leaves_nothing_of_the_old_picture(screen: Screen) -> Non
     screen.set_calibration(small_calibration())
     assert screen.image.pixels is None
     assert (screen.bar.correction_text, screen.bar.saturation_text) == ("", "")
+
+
+def test_a_late_cube_is_not_read_beside_the_raw_value_of_a_newer_frame(screen: Screen) -> None:
+    result = screen.result
+    pixels = np.full((HEIGHT, WIDTH), 1234, np.uint16)  # a grid like that of the scene, as behind a dual disperser
+    place = (3, 5)
+    for index, band_words, raw_words in (
+        (0, ("at", "DN"), ("at", "DN")),
+        (2, ("at",), ("DN",)),
+    ):
+        screen.show_result(replace(result, frame=Frame(pixels, index, 0)))
+        for view, words in ((View.BAND, band_words), (View.RAW, raw_words)):
+            screen.choose_view(view)
+            screen.image.hovered.emit(*place)
+            assert tuple(word for word in ("at", "DN") if word in screen.readout.split()) == words

@@ -1,0 +1,195 @@
+"""What the window says about the engine that runs, its options, and going back after a failure."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from fakes import FakeSource, small_calibration
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from livecassi.app.windows.engine_options import EngineOptionsDialog
+from livecassi.app.windows.main_window import MainWindow
+from livecassi.app.wording import pace_lines
+from livecassi.engines import EngineInfo
+
+SHAPE = small_calibration().measurement_shape
+MakeWindow = Callable[..., MainWindow]
+
+
+@pytest.mark.parametrize(
+    ("window", "hop", "latency", "lines"),
+    [
+        (1, 1, 0, []),
+        (3, 1, 0, ["looks at 3 frames for each cube"]),
+        (3, 1, 1, ["shows the scene 1 frame late"]),
+        (3, 3, 2, ["shows the scene 2 frames late", "3 frames per pass"]),
+    ],
+)
+def test_the_pace_of_an_engine_in_words(window: int, hop: int, latency: int, lines: list[str]) -> None:
+    assert pace_lines(EngineInfo("net", "cpu", "0", (), window, hop, latency)) == lines
+
+
+def open_options(qtbot: QtBot, window: MainWindow) -> EngineOptionsDialog:
+    qtbot.waitUntil(lambda: not window.session.stats().building)
+    qtbot.mouseClick(window.engines.options, Qt.MouseButton.LeftButton)
+    dialog = window.engine_control.dialog
+    assert dialog is not None
+    qtbot.waitUntil(dialog.isVisible)
+    return dialog
+
+
+def test_the_panel_says_how_late_the_picture_is(qtbot: QtBot, make_window: MakeWindow) -> None:
+    window = make_window(engine_name="net", engine_options={"hop": "3"})
+    qtbot.waitUntil(
+        lambda: window.engines.progress_text == "net is running · shows the scene 2 frames late · 3 frames per pass"
+    )
+    window.choose_engine("fake")
+    qtbot.waitUntil(lambda: window.engines.progress_text == "fake is running")
+
+
+def test_between_two_passes_the_picture_stays_and_the_raw_frame_goes_on(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    source = FakeSource(SHAPE, gated=True)
+    window = make_window(source, engine_name="net", engine_options={"hop": "3"})
+    qtbot.waitUntil(lambda: not window.session.stats().building)
+    assert source.gate is not None
+
+    def shown() -> tuple[int, int | None]:
+        result = window.display.result
+        return result.frame.index, result.cube.frame_index if result.cube is not None else None
+
+    for index, cube in enumerate((None, None, 0, 1, 2, 3)):
+        source.gate.release()
+        qtbot.waitUntil(lambda index=index, cube=cube: window.display.result is not None and shown() == (index, cube))
+        assert window.display.picture.is_scene == (cube is not None)
+    assert window.cubes_shown == 4
+    assert window.display.image.notice == ""
+
+
+def test_options_are_asked_for_by_the_engines_own_list_and_build_it_anew(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    window = make_window(engine_name="net", engine_options={"noise_strength": "7"})
+    dialog = open_options(qtbot, window)
+    assert list(dialog.fields) == ["hop", "output", "noise_strength"]
+    assert dialog.texts == {"hop": "1", "output": "latest", "noise_strength": "7"}
+    qtbot.waitUntil(lambda: dialog.state.text() == "net runs with these")
+    assert not dialog.apply.isEnabled()
+    dialog.fields["hop"].editor.setCurrentText("2")
+    assert dialog.state.text() == "not applied yet"
+    editor = dialog.fields["noise_strength"].editor
+    editor.selectAll()
+    qtbot.keyClicks(editor, "3")
+    qtbot.mouseClick(dialog.apply, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.engines.progress_text.endswith("2 frames per pass"))
+    assert workshop.wishes[-1] == {"hop": 2, "output": "latest", "noise_strength": 3}
+    assert dialog.isVisible(), "it stays open beside the picture"
+    qtbot.waitUntil(lambda: dialog.state.text() == "net runs with these")
+    assert workshop.nets[0].exited == 1
+
+
+def test_a_wrong_value_is_told_beside_its_field_and_nothing_is_built(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    window = make_window(engine_name="net")
+    dialog = open_options(qtbot, window)
+    field = dialog.fields["noise_strength"]
+    field.editor.setFocus()
+    field.editor.selectAll()
+    qtbot.keyClicks(field.editor, "12")
+    assert field.complaint == "", "half typed is not yet wrong"
+    qtbot.keyClick(field.editor, Qt.Key.Key_Return)
+    assert field.complaint == "Found '12', expected 1 to 9"
+    assert len(workshop.nets) == 1
+    qtbot.keyClick(field.editor, Qt.Key.Key_Backspace)
+    assert field.complaint == ""
+    field.editor.clear()
+    assert field.text == "5", "an empty field is the default"
+    qtbot.mouseClick(dialog.defaults, Qt.MouseButton.LeftButton)
+    assert dialog.texts == {"hop": "1", "output": "latest", "noise_strength": "5"}
+
+
+def test_the_options_chosen_last_are_kept_per_engine(qtbot: QtBot, make_window: MakeWindow, workshop) -> None:
+    window = make_window(engine_name="net")
+    dialog = open_options(qtbot, window)
+    dialog.fields["hop"].editor.setCurrentText("3")
+    qtbot.mouseClick(dialog.apply, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(workshop.nets) == 2)
+    window.choose_engine("fake")
+    assert window.engine_control.dialog is None, "it spoke of another engine"
+    qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+    window.choose_engine("net")
+    qtbot.waitUntil(lambda: len(workshop.nets) == 3)
+    assert workshop.wishes[-1]["hop"] == 3
+    assert open_options(qtbot, window).texts["hop"] == "3"
+
+
+def test_an_engine_without_options_says_so(qtbot: QtBot, make_window: MakeWindow) -> None:
+    window = make_window()
+    assert open_options(qtbot, window).fields == {}
+
+
+def test_options_that_cannot_be_built_leave_the_engine_that_runs(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    window = make_window(engine_name="net")
+    dialog = open_options(qtbot, window)
+    workshop.net_is_broken = True
+    dialog.fields["hop"].editor.setCurrentText("3")
+    qtbot.mouseClick(dialog.apply, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.errors.isVisible())
+    assert window.errors.message == "Engine 'net' could not be built: the net has a hole; 'net' goes on."
+    qtbot.waitUntil(lambda: dialog.apply.isEnabled() and dialog.state.text() == "not applied yet")
+    assert dialog.texts["hop"] == "3"
+    assert window.engine_control.options_of("net").get("hop", "1") == "1"
+
+
+def test_after_a_failure_the_window_shows_the_engine_gone_back_to_and_offers_another_try(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    window = make_window(engine_name="fake")
+    qtbot.waitUntil(lambda: window.cubes_shown > 0)
+    window.choose_engine("net")
+    qtbot.waitUntil(lambda: window.status.engine.text == "net" and len(workshop.nets[0].passes) > 2)
+
+    def broken(_frames: list[int]) -> None:
+        raise RuntimeError("out of memory")
+
+    workshop.nets[0].before_pass = broken
+    qtbot.waitUntil(lambda: window.errors.isVisible())
+    assert window.errors.message == "Engine 'net' failed: out of memory; went back to 'fake'."
+    assert window.errors.title == "The engine cannot reconstruct"
+    qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+    assert window.engines.combo.currentText() == "fake"
+    assert window.errors.remedy.text() == "Try net again"
+    qtbot.mouseClick(window.errors.remedy, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.status.engine.text == "net")
+    assert window.engines.combo.currentText() == "net"
+    assert len(workshop.nets) == 2
+
+
+def test_while_a_slow_engine_makes_its_first_cube_it_is_said_whose_picture_is_seen(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    window = make_window(engine_name="fake")
+    qtbot.waitUntil(lambda: window.cubes_shown > 0)
+    go = threading.Event()
+    workshop.before_pass = lambda _frames: go.wait(10)
+    window.choose_engine("net")
+    qtbot.waitUntil(
+        lambda: window.display.image.notice == "net makes its first cube… meanwhile this is the last one of fake"
+    )
+    assert window.display.result.cube.engine == "fake"
+    go.set()
+    qtbot.waitUntil(lambda: window.display.image.notice == "" and window.display.result.cube.engine == "net")
+
+
+def test_nothing_below_the_engine_moves_when_its_pace_is_told(qtbot: QtBot, make_window: MakeWindow) -> None:
+    window = make_window(engine_name="fake")
+    qtbot.waitUntil(lambda: window.engines.progress_text == "fake is running")
+    place = window.recording.pos()
+    window.engine_control.choose("net", {"hop": "3"})
+    qtbot.waitUntil(lambda: window.engines.progress_text.endswith("3 frames per pass"))
+    assert window.recording.pos() == place
