@@ -29,7 +29,8 @@ def literal_forward(
     """The cubes `(1, 3, bands, H, W)` of three frames, by the authors' state dict.
 
     Dual disperser: `measurement (1, 3, H, W)` and `mask (H, W + step * (bands - 1))`. Single disperser: `measurement
-    (1, 3, H, W + step * (bands - 1))` and `mask (H, W)`. Sides of at least 17. No argument is checked or changed.
+    (1, 3, H, W + step * (bands - 1))` and `mask (H, W)`. Either may have what each band sees of the mask instead, in
+    scene coordinates, `(bands, H, W)`. Sides of at least 17. No argument is checked or changed.
     """
     front = _single_front if system.single_disperser else _dual_front
     f0, pattern, density = front(measurement[0], mask, bands, step)
@@ -48,18 +49,21 @@ def _under(state: State, name: str) -> dict[str, Tensor]:
 
 def _dual_front(measurement: Tensor, mask: Tensor, bands: int, step: int) -> tuple[Tensor, Tensor, Tensor]:
     width = measurement.shape[-1]
-    patterns = torch.stack([torch.roll(mask, -step * band, dims=-1)[:, :width] for band in range(bands)])
-    pattern = patterns[None].repeat(_FRAMES, 1, 1, 1)
+    if mask.ndim == 2:
+        mask = torch.stack([torch.roll(mask, -step * band, dims=-1)[:, :width] for band in range(bands)])
+    pattern = mask[None].repeat(_FRAMES, 1, 1, 1)
     f0 = measurement[:, None].repeat(1, bands, 1, 1) * (2 / bands)
     density = pattern.sum(1, keepdim=True).repeat(1, bands, 1, 1) * (2 / bands)
     return f0, pattern, density
 
 
 def _single_front(measurement: Tensor, mask: Tensor, bands: int, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    height, width = mask.shape
+    height, width = mask.shape[-2:]
+    if mask.ndim == 2:
+        mask = mask[None].repeat(bands, 1, 1)
     sheared = mask.new_zeros(_FRAMES, bands, height, width + step * (bands - 1))
     for band in range(bands):
-        sheared[:, band, :, step * band : step * band + width] = mask
+        sheared[:, band, :, step * band : step * band + width] = mask[band]
     f0 = _shifted_back(measurement[:, None].repeat(1, bands, 1, 1), width, step) * (2 / bands)
     density = _shifted_back(sheared.sum(1, keepdim=True).repeat(1, bands, 1, 1), width, step) * (2 / bands)
     return f0, _shifted_back(sheared, width, step), density
