@@ -142,18 +142,16 @@ class PlainAttention(_Attention):
         outputs = [self._output(branch, self.proj_out) for branch in range(2)]
         bias = self.proj_out.bias + outputs[0][1] + outputs[1][1]
         weights = (outputs[0][0], outputs[1][0])
-        windows = into_windows(shift(x, -self.by[0], -self.by[1]), PLAIN_WINDOW)
         attend = partial(self._attend, projection=projection, weights=weights, bias=bias)
-        (done,) = in_pieces(attend, windows)
-        return shift(from_windows(done, PLAIN_WINDOW, *x.shape[2:4]), *self.by)
+        (done,) = in_pieces(attend, shift(x, -self.by[0], -self.by[1]), unit=PLAIN_WINDOW[0])
+        return shift(done, *self.by)
 
-    def _attend(
-        self, windows: Tensor, projection: Tensor, weights: tuple[Tensor, Tensor], bias: Tensor
-    ) -> tuple[Tensor]:
+    def _attend(self, x: Tensor, projection: Tensor, weights: tuple[Tensor, Tensor], bias: Tensor) -> tuple[Tensor]:
         sizes = (HEAD, HEAD, self.width)
-        q0, k0, v0, q1, k1, v1 = F.linear(windows, projection).split(sizes + sizes, -1)
+        q0, k0, v0, q1, k1, v1 = F.linear(into_windows(x, PLAIN_WINDOW), projection).split(sizes + sizes, -1)
         first = F.linear(self.attns[0](q0, k0, v0), weights[0], bias)
-        return (first + F.linear(self.attns[1](q1, k1, v1), weights[1]),)
+        both = first + F.linear(self.attns[1](q1, k1, v1), weights[1])
+        return (from_windows(both, PLAIN_WINDOW, x.shape[3]),)
 
 
 class BridgeAttention(_Attention):
@@ -181,16 +179,18 @@ class BridgeAttention(_Attention):
     def _one_branch(self, branch: int, x: Tensor, residual: Tensor) -> Tensor:
         attention, window = cast(BridgeBranch, self.attns[branch]), BRIDGE_WINDOWS[branch]
         projection, biases = self._projection(branch), attention.position_biases()
-        seen, across = in_pieces(
-            lambda piece: attention.look(F.linear(piece, projection), biases), into_windows(x, window)
-        )
-        height, width = x.shape[2:4]
-        local = attention.spread_locally(from_windows(seen, window, height, width))
+
+        def looked(x: Tensor) -> tuple[Tensor, ...]:
+            results = attention.look(F.linear(into_windows(x, window), projection), biases)
+            return tuple(from_windows(result, window, x.shape[3]) for result in results)
+
+        seen, across = in_pieces(looked, x, unit=window[0])
+        local = attention.spread_locally(seen)
         weight, bias = self._output(branch, self.proj_out)
         bias = bias + self.proj_out.bias / len(self.attns)
 
         def finished(local: Tensor, residual: Tensor, across: Tensor) -> tuple[Tensor]:
             return (F.linear(mix_frames(across.movedim(-1, 2), local + residual), weight, bias),)
 
-        (done,) = in_pieces(finished, local, residual, from_windows(across, window, height, width))
+        (done,) = in_pieces(finished, local, residual, across)
         return done

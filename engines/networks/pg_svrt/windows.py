@@ -16,10 +16,10 @@ def into_windows(features: Tensor, size: tuple[int, int]) -> Tensor:
     return windows
 
 
-def from_windows(windows: Tensor, size: tuple[int, int], height: int, width: int) -> Tensor:
-    """The picture `(B, T, H, W, ...)` that `into_windows` cut."""
+def from_windows(windows: Tensor, size: tuple[int, int], width: int) -> Tensor:
+    """The picture `(B, T, H, W, ...)` of `width` columns that `into_windows` cut."""
     rows, columns = size
-    grid = windows.unflatten(3, (rows, columns)).unflatten(2, (height // rows, width // columns)).transpose(3, 4)
+    grid = windows.unflatten(3, (rows, columns)).unflatten(2, (-1, width // columns)).transpose(3, 4)
     picture: Tensor = grid.flatten(4, 5).flatten(2, 3)
     return picture
 
@@ -29,25 +29,25 @@ def shift(features: Tensor, rows: int, columns: int) -> Tensor:
     return torch.roll(features, (rows, columns), (2, 3)) if rows or columns else features
 
 
-def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor) -> tuple[Tensor, ...]:
-    """`work` on slices of `parts` `(B, T, rows or windows, ..., D)` along their third axis, put together again.
+def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor, unit: int = 1) -> tuple[Tensor, ...]:
+    """`work` on slices of pictures `(B, T, H, W, D)`, whole rows in multiples of `unit`, put together again.
 
     In inference on a CPU the slices are small, so that everything between reading and writing the features stays in
     the cache, and memory is low. Elsewhere there is one slice: a GPU wants large ones, training keeps the results,
     and an exported graph has no loop.
     """
     first = parts[0]
+    rows = first.shape[2]
     whole = torch.is_grad_enabled() or first.is_cuda or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
-    count = first.shape[2]
-    step = max(1, PIECE_PIXELS * first.shape[-1] * count // first.numel())
-    if whole or step >= count:
+    step = unit * max(1, PIECE_PIXELS * first.shape[-1] * rows // (first.numel() * unit))
+    if whole or step >= rows:
         return work(*parts)
     wholes: list[Tensor] = []
-    for start in range(0, count, step):
+    for start in range(0, rows, step):
         piece = slice(start, start + step)
-        results = work(*(part[:, :, piece].contiguous() for part in parts))
+        results = work(*(part[:, :, piece] for part in parts))
         if not wholes:
-            wholes = [result.new_empty(*result.shape[:2], count, *result.shape[3:]) for result in results]
+            wholes = [result.new_empty(*result.shape[:2], rows, *result.shape[3:]) for result in results]
         for complete, result in zip(wholes, results, strict=True):
             complete[:, :, piece] = result
     return tuple(wholes)
