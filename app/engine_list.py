@@ -3,9 +3,13 @@
 from functools import cache
 from importlib import resources
 
+from livecassi.app.weight_places import find_weights
 from livecassi.engines import EngineSpec
 from livecassi.engines.gap_tv import SpectralBasis, gap_tv_spec, parse_basis_table
+from livecassi.engines.networks import find_network
+from livecassi.engines.networks.video_spec import video_spec
 
+PG_SVRT_COST = "about 3 s for a pass of three frames of 256 x 256 on 2 CPU cores; made for a GPU"
 BASIS = "spectra/reflectance_basis.csv"
 
 
@@ -17,5 +21,6 @@ def reflectance_basis() -> SpectralBasis:
 
 def engine_specs() -> dict[str, EngineSpec]:
     """Every engine by name."""
-    specs = [gap_tv_spec(reflectance_basis())]
+    pg_svrt = find_network("pg-svrt")
+    specs = [gap_tv_spec(reflectance_basis()), video_spec(pg_svrt, PG_SVRT_COST, find_weights)]
     return {spec.name: spec for spec in specs}

@@ -106,12 +106,12 @@ class LiveReconstruction:
             return
         if self._cube is None:
             self._show(*pairs[-1])  # a first cube can take long: show the frame meanwhile
-        hop = engine.info.hop
+        due = engine.info.latency + 1  # what one pass gives cubes to, and the frame that it may look ahead
         try:
-            for _, measurement in pairs[:-hop]:
+            for _, measurement in pairs[:-due]:
                 self._skipped += 1
                 engine.observe(measurement)
-            for frame, measurement in pairs[-hop:]:
+            for frame, measurement in pairs[-due:]:
                 if stop.is_set():
                     return
                 self._reconstruct(engine, measurement)

@@ -25,7 +25,8 @@ class EngineOption:
 class EngineSpec:
     """One line of the list: what an engine is, needs and costs, and how it is built.
 
-    `build(calibration, options)` gets every option, parsed. `missing()` names what this machine lacks, or "".
+    `build(calibration, options)` gets every option, parsed. `missing()` names what this machine lacks, or "";
+    `unfit(calibration)` why the engine as it comes cannot serve a calibration of one of its systems, or "".
     `weights` says whether trained weights are needed and present ("none needed", "shipped", "missing: ...").
     """
 
@@ -38,6 +39,7 @@ class EngineSpec:
     build: Callable[[Calibration, Mapping[str, object]], Engine]
     options: Mapping[str, EngineOption] = field(default_factory=dict)
     missing: Callable[[], str] = lambda: ""
+    unfit: Callable[[Calibration], str] = lambda _: ""
 
 
 def find_spec(specs: Mapping[str, EngineSpec], name: str) -> EngineSpec:

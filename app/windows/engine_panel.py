@@ -20,7 +20,7 @@ def why_not(spec: EngineSpec, calibration: Calibration) -> str:
     if calibration.system not in spec.systems:
         made_for = ", ".join(sorted(spec.systems))
         return f"made for {made_for}; this calibration is for {calibration.system}"
-    return ""
+    return spec.unfit(calibration)
 
 
 class EnginePanel(QWidget):

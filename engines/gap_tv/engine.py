@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.calibration import Calibration, Measurement, sensing_model
+from livecassi.engines.checks import check_measurement
 from livecassi.engines.cube import Cube
 from livecassi.engines.engine import EngineInfo
-from livecassi.engines.errors import EngineError, EngineMismatchError
+from livecassi.engines.errors import EngineError
 from livecassi.engines.gap_tv import plan
 from livecassi.engines.gap_tv.basis import SpectralBasis, dct_basis
 from livecassi.engines.gap_tv.row_pool import RowPool, usable_cores
@@ -86,7 +87,7 @@ class GapTv:
 
         Raises `EngineMismatchError` for a measurement of another calibration or size, or with NaN.
         """
-        self._check(measurement)
+        check_measurement(measurement, self._calibration)
         values = np.ascontiguousarray(measurement.values, np.float32)
         brightness = float(values.mean(dtype=np.float64)) / self._light
         if brightness <= 0:
@@ -129,26 +130,6 @@ class GapTv:
         change = brightness / self._brightness
         near = 1 / LARGEST_BRIGHTENING <= change <= LARGEST_BRIGHTENING
         return near and 0 < measurement.frame_index - self._previous <= LARGEST_FRAME_GAP
-
-    def _check(self, measurement: Measurement) -> None:
-        expected = self._calibration
-        name = expected.header.name or expected.id[:8]
-        if measurement.calibration_id != expected.id:
-            raise EngineMismatchError(
-                f"the measurement was corrected with calibration {measurement.calibration_id[:8]}, this engine was "
-                f"built for '{name}' ({expected.id[:8]}); build the engine again for the calibration in use"
-            )
-        if measurement.values.shape != expected.measurement_shape:
-            raise EngineMismatchError(
-                f"the measurement has shape {measurement.values.shape}, calibration '{name}' ({expected.system}) "
-                f"expects {expected.measurement_shape}; choose the calibration of this camera and region"
-            )
-        if not np.isfinite(measurement.values).all():
-            bad = int((~np.isfinite(measurement.values)).sum())
-            raise EngineMismatchError(
-                f"measurement {measurement.frame_index} holds {bad} values that are NaN or infinite, expected finite "
-                "numbers; repair or leave out this frame"
-            )
 
     def _wrap(self, values: Array32, measurement: Measurement) -> Cube:
         return Cube(

@@ -24,6 +24,10 @@ class PreparedMask:
         """`(H, W)` of the scene."""
         return self.pattern.shape[0], self.pattern.shape[1]
 
+    def part(self, rows: slice, columns: slice) -> "PreparedMask":
+        """The same for a part of the scene."""
+        return PreparedMask(self.pattern[rows, columns], self.weight[rows, columns])
+
 
 def shifted_back(wide: Tensor, width: int, bands: int, step: int) -> Tensor:
     """`(..., W + step (C - 1))` as each band sees it: `(..., W, C)`, band c from column step c on."""

@@ -1,0 +1,117 @@
+"""Engines whose cubes a network makes: a window of frames in, cubes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+
+import numpy as np
+import torch
+
+from livecassi.calibration import Calibration, Measurement
+from livecassi.engines.checks import check_measurement
+from livecassi.engines.cube import Cube
+from livecassi.engines.engine import EngineInfo
+from livecassi.engines.networks.inputs import Brightness, check_bands, network_mask
+from livecassi.engines.networks.loading import load_network
+from livecassi.engines.networks.registry import NetworkSpec
+from livecassi.engines.networks.runner import Placing, Runner
+from livecassi.engines.networks.sliding_window import Output, SlidingWindow
+
+if TYPE_CHECKING:
+    from livecassi.engines.networks.pg_svrt import PGSVRT
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings:
+    """How a video network works; the registry's options have the same names and explain them."""
+
+    hop: int = 1
+    output: Output = Output.LATEST
+    brightness: float | None = None
+    placing: Placing = field(default_factory=Placing)
+
+
+class VideoEngine:
+    """A network that reconstructs consecutive frames jointly, behind a sliding window.
+
+    A single frame is seen as its own neighbour. Cubes have the units of the measurement: ten times the light gives ten
+    times the cube. `note` is said beside the name of the weights.
+    """
+
+    def __init__(
+        self, spec: NetworkSpec, weights: Path, calibration: Calibration, settings: VideoSettings, note: str = ""
+    ) -> None:
+        check_bands(calibration, spec.bands, spec.step_px, spec.name)
+        network = cast("PGSVRT", load_network(spec.name, weights, calibration.system))
+        self._calibration = calibration
+        self._brightness = Brightness(calibration, settings.brightness)
+        self._runner = Runner(network, torch.from_numpy(network_mask(calibration).copy()), settings.placing)
+        self._window = SlidingWindow(self._reconstruct, spec.frames, settings.hop, settings.output)
+        self.info = EngineInfo(
+            spec.name,
+            self._runner.describes,
+            calibration.id,
+            (
+                ("weights", weights.name + note),
+                ("hop", str(settings.hop)),
+                ("output", str(settings.output)),
+                ("precision", str(settings.placing.precision)),
+                ("tile", str(settings.placing.tile or "off")),
+                ("brightness", "auto" if settings.brightness is None else f"{settings.brightness:g}"),
+            ),
+            window=spec.frames,
+            hop=settings.hop,
+            latency=self._window.latency,
+        )
+
+    def reconstruct(self, measurement: Measurement) -> Cube | None:
+        """The cube `(C, H, W)` that is due, see `EngineInfo.latency`.
+
+        Raises `EngineMismatchError` for a measurement of another calibration or size, or with NaN, and `EngineError`
+        where the network fails; a measurement that is refused is not taken.
+        """
+        check_measurement(measurement, self._calibration)
+        return self._window.take(measurement)
+
+    def observe(self, measurement: Measurement) -> None:
+        """Take a neighbour of the measurements to come. Raises as `reconstruct`."""
+        check_measurement(measurement, self._calibration)
+        self._window.observe(measurement)
+
+    def flush(self) -> list[Cube]:
+        """The cubes that are still owed."""
+        cubes = self._window.flush()
+        self._brightness.forget()
+        return cubes
+
+    def reset(self) -> None:
+        """Forget the previous measurements."""
+        self._window.reset()
+        self._brightness.forget()
+
+    def _reconstruct(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Cube]:
+        self._brightness.choose(frames[-1].values)
+        stacked = np.stack([frame.values for frame in frames])[None]
+        cubes = self._runner.run(torch.from_numpy(stacked).float() * self._brightness.to_network)
+        back = torch.from_numpy(self._brightness.from_network).to(cubes.device)
+        return [self._wrap((cubes[position] * back).cpu().numpy(), frames[position]) for position in positions]
+
+    def _wrap(self, values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], measurement: Measurement) -> Cube:
+        return Cube(
+            values,
+            self._calibration.wavelengths_nm,
+            self._calibration.id,
+            self.info.name,
+            measurement.frame_index,
+            measurement.host_time_ns,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._window.reset()

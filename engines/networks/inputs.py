@@ -1,0 +1,99 @@
+"""What a network is told: the mask of a calibration, and measurements as bright as those it was trained on.
+
+A network reconstructs z_c = f · (r_c / r) · x_c, with r_c the response of band c, r the largest of them and f the
+factor below: the bench measures Σ_c M_c r_c x_c, and the networks were trained on Σ_c M_c z_c with scenes of full scale
+1. `to_network` and `from_network` are the two scales between.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livecassi.calibration import Calibration, SubSteps, sensing_model
+from livecassi.calibration.sensing import shift_taps
+from livecassi.engines.errors import EngineMismatchError
+
+Array32 = NDArray[np.float32]
+
+LARGEST_SHIFT_ERROR_PX = 0.5  # of a band to the multiple of the step that a network shifts back by
+FAINTEST_RESPONSE = 0.05  # of the largest; a band below it is not raised further, it would be noise
+USUAL_BRIGHTNESS = 0.2  # mean of a scene of full scale 1
+DARKEST, BRIGHTEST = 0.03, 0.7  # means of scenes that a network takes as they are
+
+
+def check_bands(calibration: Calibration, bands: int, step_px: int, name: str) -> None:
+    """Whether a calibration is one for the network `name` of `bands` bands, `step_px` apart.
+
+    Raises `EngineMismatchError` for another number of bands, and, with a single disperser, for shifts that are not
+    multiples of the step: the network shifts the measurement back by whole columns.
+    """
+    where = calibration.header.name or calibration.id[:8]
+    if calibration.bands != bands:
+        raise EngineMismatchError(
+            f"'{name}' reconstructs {bands} bands, calibration '{where}' has {calibration.bands}; choose a calibration "
+            f"with {bands} bands, or an engine that takes any number, such as gap-tv"
+        )
+    if not calibration.system.single_disperser:
+        return
+    error = np.abs(calibration.dispersion_px - step_px * np.arange(bands))
+    if (worst := float(error.max())) > LARGEST_SHIFT_ERROR_PX:
+        band = int(error.argmax())
+        raise EngineMismatchError(
+            f"'{name}' expects bands {step_px} px apart; in calibration '{where}' band {band} is shifted by "
+            f"{calibration.dispersion_px[band]:.2f} px instead of {step_px * band}, {worst:.2f} px off (at most "
+            f"{LARGEST_SHIFT_ERROR_PX:g}); calibrate with band centres at multiples of the step, or choose gap-tv"
+        )
+
+
+def network_mask(calibration: Calibration) -> Array32:
+    """The pattern `(H, W)` of a single disperser's mask, or what each band sees of a dual disperser's, `(C, H, W)`, at
+    the calibrated shifts, whole or not.
+    """
+    if calibration.system.single_disperser:
+        return calibration.mask
+    bands, height, width = calibration.cube_shape
+    taps = shift_taps(calibration.dispersion_px, SubSteps.POINT)  # the networks are told one shift per band
+    beyond = max(0, int(taps.columns.max()) + width - calibration.mask.shape[1])
+    wide = np.pad(calibration.mask, ((0, 0), (0, beyond)))
+    seen = np.zeros((bands, height, width), np.float32)
+    for c in range(bands):
+        for column, weight in zip(taps.columns[c], taps.weights[c], strict=True):
+            seen[c] += weight * wide[:, column : column + width]
+    return seen
+
+
+class Brightness:
+    """Scales measurements to what a network was trained on and its cubes back.
+
+    `factor` None: chosen from the measurement, 1 where the calibration's units already give a usual brightness, and
+    kept while that stays usual, so that a video does not flicker.
+    """
+
+    def __init__(self, calibration: Calibration, factor: float | None = None) -> None:
+        response = calibration.response
+        self._largest = float(response.max())
+        self._gain = self._largest / np.maximum(response, FAINTEST_RESPONSE * self._largest)
+        self._white = float(sensing_model(calibration).forward(np.ones(calibration.cube_shape, np.float32)).mean())
+        self._given = factor
+        self._factor = 1.0 if factor is None else factor
+
+    def choose(self, values: Array32) -> None:
+        """Look at a measurement `(H, W')` and keep or change the factor."""
+        mean = float(values.mean(dtype=np.float64)) / self._white
+        if self._given is not None or mean <= 0 or DARKEST <= mean * self._factor <= BRIGHTEST:
+            return
+        self._factor = 1.0 if DARKEST <= mean <= BRIGHTEST else USUAL_BRIGHTNESS / mean
+
+    def forget(self) -> None:
+        """Choose afresh."""
+        if self._given is None:
+            self._factor = 1.0
+
+    @property
+    def to_network(self) -> float:
+        """What measurements are multiplied by."""
+        return self._factor / self._largest
+
+    @property
+    def from_network(self) -> Array32:
+        """What the bands of a cube are multiplied by, `(C, 1, 1)`."""
+        return (self._gain / np.float32(self._factor))[:, None, None].astype(np.float32)

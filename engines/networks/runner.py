@@ -1,0 +1,177 @@
+"""Running a network in torch: on which device, in which precision, whole or in tiles, as a captured CUDA graph."""
+
+import ctypes
+import math
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from livecassi.engines.errors import EngineError, EngineUnavailableError
+from livecassi.engines.networks.tiles import in_tiles
+
+if TYPE_CHECKING:
+    from livecassi.engines.networks.pg_svrt import PGSVRT, PreparedMask
+
+
+class Precision(StrEnum):
+    """What convolutions and matrix products compute in; norms, softmax, logits and gates stay in fp32 in all three."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+BYTES_PER_PIXEL = {"cpu": 12_000, "cuda": 60_000}  # at the peak of a pass: in small pieces, and all at once
+FREE_SHARE = 0.8  # of the free memory that a pass may take
+SMALL_TILE = 256
+TYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where and how a network runs: `device` auto, cpu or cuda; `tile` the side of a tile in px, 0 for whole frames."""
+
+    device: str = "auto"
+    precision: Precision = Precision.FP32
+    tile: int = 0
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device of that name; auto is a CUDA device where torch finds one. Raises `EngineUnavailableError`."""
+    if wanted != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda")
+    if wanted == "cuda":
+        raise EngineUnavailableError(
+            "device=cuda was asked for, torch finds no CUDA device here; see 'livecassi doctor', or choose device=cpu"
+        )
+    return torch.device("cpu")
+
+
+def fitting_tile(device: str, size: tuple[int, ...]) -> int:
+    """0 where whole frames of `size` (H, W) fit into the free memory of the device, else the side of tiles that do."""
+    where = choose_device(device)
+    if where.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(where)
+    elif "SC_AVPHYS_PAGES" in os.sysconf_names:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    else:
+        return 0
+    needed = math.prod(size) * BYTES_PER_PIXEL[where.type]
+    return 0 if needed < FREE_SHARE * free else SMALL_TILE
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what tensors free instead of giving it back to the system.
+
+    Features are freed and taken again hundreds of times in a pass; fetching fresh pages each time takes a fifth of it
+    on a CPU. Holds for the process; on other systems than Linux with glibc it does nothing.
+    """
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        trim_threshold, mmap_threshold, largest = -1, -3, 1 << 30
+        library.mallopt(trim_threshold, largest)
+        library.mallopt(mmap_threshold, largest)
+
+
+class Runner:
+    """A network and its mask on one device; `run` takes measurements `(1, T, H, W')` and gives `(T, C, H, W)`."""
+
+    def __init__(self, network: "PGSVRT", mask: Tensor, placing: Placing) -> None:
+        self.device = choose_device(placing.device)
+        self.precision, self.tile = placing.precision, placing.tile
+        if self.device.type == "cpu":
+            if self.precision is Precision.FP16:
+                raise EngineUnavailableError(
+                    "precision=fp16 was asked for on a CPU, which is slower than fp32; choose fp32, bf16 or device=cuda"
+                )
+            keep_freed_memory()
+        self._network = network.to(self.device)
+        with torch.inference_mode():
+            self._mask = network.prepare(mask.to(self.device))
+        self._graph: _Graph | None = None
+
+    @property
+    def describes(self) -> str:
+        """In words: device, precision, tiles."""
+        where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+        tiles = f", tiles of {self.tile} px" if self.tile else ""
+        return f"torch on {where}, {self.precision}{tiles}"
+
+    @torch.inference_mode()
+    def run(self, measurement: Tensor) -> Tensor:
+        """The cubes on the device, float32. Raises `EngineError` where they are not finite or memory ran out."""
+        measurement = measurement.to(self.device, non_blocking=True)
+        try:
+            cubes = self._in_tiles(measurement) if self.tile else self._whole(measurement)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise
+            raise EngineError(
+                f"the memory of {self.describes} does not hold frames of {measurement.shape[-2]} x "
+                f"{measurement.shape[-1]} px ({error}); choose tile=256, or device=cpu"
+            ) from error
+        if not torch.isfinite(cubes).all():
+            raise EngineError(
+                f"the network gave NaN or infinite values in {self.precision}"
+                + (
+                    ": its numbers grew beyond what the precision holds; choose precision=bf16 or fp32"
+                    if self.precision is Precision.FP16
+                    else "; check the weights and the measurement"
+                )
+            )
+        return cubes[0]
+
+    def _whole(self, measurement: Tensor) -> Tensor:
+        if self.device.type != "cuda":
+            return self._pass(measurement, self._mask)
+        if self._graph is None:
+            self._graph = _Graph(lambda still: self._pass(still, self._mask), measurement)
+        return self._graph.replay(measurement)
+
+    def _in_tiles(self, measurement: Tensor) -> Tensor:
+        beyond = measurement.shape[-1] - self._mask.size[1]
+
+        def one(rows: slice, columns: slice) -> Tensor:
+            seen = measurement[..., rows, columns.start : columns.stop + beyond]
+            return self._pass(seen, self._mask.part(rows, columns))
+
+        return in_tiles(one, *self._mask.size, self.tile)
+
+    def _pass(self, measurement: Tensor, mask: "PreparedMask") -> Tensor:
+        if self.precision is Precision.FP32:
+            with torch.backends.cudnn.flags(allow_tf32=False):
+                cubes: Tensor = self._network(measurement, mask)
+            return cubes.float()
+        with torch.autocast(self.device.type, TYPES[self.precision], cache_enabled=False):
+            cubes = self._network(measurement, mask)
+        return cubes.float()
+
+
+class _Graph:
+    """A whole pass captured as one CUDA graph: thousands of small kernels are launched by one call."""
+
+    def __init__(self, work: Callable[[Tensor], Tensor], example: Tensor) -> None:
+        self._input = example.clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # libraries choose their kernels before anything is captured
+            for _ in range(3):
+                work(self._input)
+        torch.cuda.current_stream().wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._output = work(self._input)
+
+    def replay(self, measurement: Tensor) -> Tensor:
+        """The output, which the next call overwrites."""
+        self._input.copy_(measurement)
+        self._graph.replay()
+        return self._output

@@ -1,0 +1,120 @@
+"""A window of frames that slides over a sequence, for networks that reconstruct several frames jointly.
+
+A pass of the network takes `length` consecutive frames. With hop h one pass is made per h new frames, so that a cube
+costs 1/h of a pass but comes h - 1 frames late; where the centre frame is wanted, it comes one frame later still and
+is seen with a neighbour on either side. Frames are neighbours only where their indices follow each other: at a gap the
+run ends, what is owed to it is settled from its own frames, and a new run begins. A run that is shorter than the window
+is filled up with copies of its first frame; a single frame stands for all.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from livecassi.calibration import Measurement
+from livecassi.engines.cube import Cube
+
+Pass = Callable[[Sequence[Measurement], Sequence[int]], Sequence[Cube]]
+
+
+class Output(StrEnum):
+    """Which frame of a window is shown where there is one new frame per pass."""
+
+    LATEST = "latest"  # at once, but seen without the frame after it
+    CENTRE = "centre"  # one frame late, with a neighbour on either side
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A measurement of the present run; `call` numbers those that a cube is owed to."""
+
+    measurement: Measurement
+    call: int | None
+    cube: Cube | None = None  # made already, but to be made again if the next frame comes
+
+
+class SlidingWindow:
+    """Hands windows of `length` frames to `reconstruct(frames, positions)`, which gives the cubes at `positions`."""
+
+    def __init__(self, reconstruct: Pass, length: int, hop: int = 1, output: Output = Output.LATEST) -> None:
+        if not 1 <= hop <= length:
+            raise ValueError(f"hop {hop}: expected 1 to {length}, the number of frames of one pass")
+        self._reconstruct = reconstruct
+        self._length, self._hop = length, hop
+        self._ahead = 1 if output is Output.CENTRE and hop < length - 1 else 0
+        self._run: deque[_Taken] = deque()
+        self._ready: deque[tuple[int, Cube]] = deque()
+        self._calls = 0
+
+    @property
+    def latency(self) -> int:
+        """How many calls of `take` later a cube comes."""
+        return self._hop - 1 + self._ahead
+
+    def take(self, measurement: Measurement) -> Cube | None:
+        """The cube of the measurement taken `latency` calls before, None for the first calls."""
+        self._add(measurement, self._calls)
+        self._calls += 1
+        if self._ready and self._ready[0][0] < self._calls - self.latency:
+            return self._ready.popleft()[1]
+        return None
+
+    def observe(self, measurement: Measurement) -> None:
+        """Take a neighbour that no cube is owed to."""
+        self._add(measurement, None)
+
+    def flush(self) -> list[Cube]:
+        """End the sequence: every cube that is still owed, oldest first."""
+        self._end_run()
+        cubes = [cube for _, cube in self._ready]
+        self.reset()
+        return cubes
+
+    def reset(self) -> None:
+        """Forget all frames and what is owed to them."""
+        self._run.clear()
+        self._ready.clear()
+        self._calls = 0
+
+    def _add(self, measurement: Measurement, call: int | None) -> None:
+        if self._run and measurement.frame_index != self._run[-1].measurement.frame_index + 1:
+            self._end_run()
+        self._run.append(_Taken(measurement, call))
+        if len(self._run) > self._length:
+            self._run.popleft()
+        if self._owed() >= self._hop + self._ahead:
+            self._pass()
+            self._settle(keep=self._ahead)
+
+    def _owed(self) -> int:
+        return sum(taken.call is not None for taken in self._run)
+
+    def _end_run(self) -> None:
+        if any(taken.call is not None and taken.cube is None for taken in self._run):
+            self._pass()
+        self._settle(keep=0)
+        self._run.clear()
+
+    def _pass(self) -> None:
+        """One pass over the latest frames: a cube for each that one is owed to."""
+        missing = self._length - len(self._run)
+        frames = [self._run[0]] * missing + list(self._run)
+        wanted = [taken for taken in self._run if taken.call is not None]
+        cubes = self._reconstruct(
+            [taken.measurement for taken in frames], [self._position(taken, frames) for taken in wanted]
+        )
+        for taken, cube in zip(wanted, cubes, strict=True):
+            taken.cube = cube
+
+    def _position(self, wanted: _Taken, frames: list[_Taken]) -> int:
+        """Where a frame stands in the window; of copies the one nearest to the centre, which has most neighbours."""
+        places = [place for place, taken in enumerate(frames) if taken is wanted]
+        return min(places, key=lambda place: abs(2 * place - len(frames) + 1))
+
+    def _settle(self, keep: int) -> None:
+        """Hand over the cubes that were made, but for the last `keep` frames, which may get better ones."""
+        for taken in list(self._run)[: len(self._run) - keep]:
+            if taken.call is not None and taken.cube is not None:
+                self._ready.append((taken.call, taken.cube))
+                taken.call = taken.cube = None

@@ -1,0 +1,206 @@
+"""The line of a video network in the list of engines: its options in an operator's words, and where its weights are."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from livecassi.calibration import Calibration, System
+from livecassi.engines.engine import Engine
+from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
+from livecassi.engines.networks.inputs import check_bands
+from livecassi.engines.networks.registry import NetworkSpec
+from livecassi.engines.option_parsing import between, one_of, word_or
+from livecassi.engines.registry import EngineOption, EngineSpec
+from livecassi.engines.weights import TrainingState, WeightsCard, read_card
+
+LARGEST_BAND_ERROR_NM = 5.0
+TILES = ("auto", "off", "128", "256", "384", "512")
+
+
+class FoundWeights(Protocol):
+    """A file of weights with its card."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
+    @property
+    def card(self) -> WeightsCard:
+        """What it says about itself."""
+        ...
+
+
+FindWeights = Callable[[str, System], Sequence[FoundWeights]]
+
+
+def video_spec(network: NetworkSpec, cost: str, find_weights: FindWeights) -> EngineSpec:
+    """The engine of `network`; `find_weights(name, system)` lists the files that may be used, best first."""
+
+    def build(calibration: Calibration, options: Mapping[str, object]) -> Engine:
+        return _build(network, find_weights, calibration, options)
+
+    return EngineSpec(
+        name=network.name,
+        title=network.title,
+        needs="torch; an NVIDIA GPU for video, a CPU for patience",
+        cost=cost,
+        weights=_weights_in_words(network, find_weights),
+        systems=network.systems,
+        build=build,
+        options=_options(network.frames),
+        missing=lambda: "" if find_spec("torch") and find_spec("safetensors") else NO_TORCH,
+        unfit=partial(_unfit, network, find_weights),
+    )
+
+
+NO_TORCH = "torch is not installed; install it with: pip install 'livecassi[torch]'"
+
+
+def _options(frames: int) -> Mapping[str, EngineOption]:
+    hops = tuple(str(hop) for hop in range(1, frames + 1))
+    return {
+        "hop": EngineOption(
+            f"New frames per pass, 1 to {frames}. 1: every cube at once, a whole pass each; {frames}: {frames} cubes "
+            f"per pass, so {frames} times the rate, but {frames - 1} frames late.",
+            "1",
+            lambda text: int(one_of(*hops)(text)),
+            hops,
+        ),
+        "output": EngineOption(
+            "With hop 1, latest: the newest frame, no delay; centre: the frame before it, which has a neighbour on "
+            "either side: better, but one frame late. Larger hops show all their frames.",
+            "latest",
+            one_of("latest", "centre"),
+            ("latest", "centre"),
+        ),
+        "weights": EngineOption(
+            "A file of weights (.safetensors, see 'livecassi weights'), or auto for the best that fits.",
+            "auto",
+            word_or("auto", Path),
+        ),
+        "device": EngineOption(
+            "cpu, cuda, or auto for a GPU where there is one.",
+            "auto",
+            one_of("auto", "cpu", "cuda"),
+            ("auto", "cpu", "cuda"),
+        ),
+        "precision": EngineOption(
+            "fp32: exact; bf16: faster, 50 dB or more to fp32; fp16: fastest, GPU only, may overflow.",
+            "fp32",
+            one_of("fp32", "bf16", "fp16"),
+            ("fp32", "bf16", "fp16"),
+        ),
+        "tile": EngineOption(
+            "Side in px of the tiles for small memories, an approximation; off: whole frames; auto: tiles of 256 only "
+            "where whole frames do not fit.",
+            "auto",
+            _tile,
+            TILES,
+        ),
+        "brightness": EngineOption(
+            "What measurements are multiplied by before the network, 0.000001 to 1000000, or auto.",
+            "auto",
+            word_or("auto", between(1e-6, 1e6)),
+        ),
+    }
+
+
+def _tile(text: str) -> int | None:
+    word = one_of(*TILES)(text)
+    return None if word == "auto" else 0 if word == "off" else int(word)
+
+
+def _build(
+    network: NetworkSpec, find_weights: FindWeights, calibration: Calibration, options: Mapping[str, object]
+) -> Engine:
+    from livecassi.engines.networks.engine import VideoEngine, VideoSettings  # torch: not before it is needed
+    from livecassi.engines.networks.runner import Placing, Precision, fitting_tile
+    from livecassi.engines.networks.sliding_window import Output
+
+    known = set(_options(network.frames))
+    if unknown := set(options) - known:
+        raise EngineError(f"{network.name} has no option {sorted(unknown)}; its options are {sorted(known)}")
+    given = options.get("weights")
+    path, card = _chosen(network, find_weights, calibration, given if isinstance(given, Path) else None)
+    _check_card(card, path, calibration)
+    device, tile, hop, brightness = (options.get(key) for key in ("device", "tile", "hop", "brightness"))
+    device = str(device or "auto")
+    placing = Placing(
+        device,
+        Precision(str(options.get("precision") or "fp32")),
+        tile if isinstance(tile, int) else fitting_tile(device, calibration.cube_shape[1:]),
+    )
+    settings = VideoSettings(
+        hop if isinstance(hop, int) else 1,
+        Output(str(options.get("output") or "latest")),
+        brightness if isinstance(brightness, float) else None,
+        placing,
+    )
+    note = "" if card.trained else f" ({card.state})"
+    return VideoEngine(network, path, calibration, settings, note)
+
+
+def _chosen(
+    network: NetworkSpec, find_weights: FindWeights, calibration: Calibration, given: Path | None
+) -> tuple[Path, WeightsCard]:
+    if given is not None:
+        return given, read_card(given)
+    found = [file for file in find_weights(network.name, calibration.system) if file.card.state is not UNTRAINED]
+    if not found:
+        raise EngineUnavailableError(f"engine '{network.name}' cannot run: {_no_weights(network, calibration.system)}")
+    return found[0].path, found[0].card
+
+
+UNTRAINED = TrainingState.UNTRAINED
+
+
+def _check_card(card: WeightsCard, path: Path, calibration: Calibration) -> None:
+    if card.state is UNTRAINED:
+        raise EngineUnavailableError(
+            f"the weights {path} are untrained: what they show would look like a reconstruction and mean nothing; "
+            "choose trained weights, see 'livecassi weights list'"
+        )
+    if card.wavelengths_nm is None or len(card.wavelengths_nm) != calibration.bands:
+        return
+    error = np.abs(np.array(card.wavelengths_nm) - calibration.wavelengths_nm)
+    if error.max() > LARGEST_BAND_ERROR_NM:
+        band = int(error.argmax())
+        raise EngineMismatchError(
+            f"the weights {path.name} were trained for band {band} at {card.wavelengths_nm[band]:g} nm, calibration "
+            f"'{calibration.header.name or calibration.id[:8]}' has it at {calibration.wavelengths_nm[band]:g} nm; "
+            "choose weights that were trained for these bands"
+        )
+
+
+def _no_weights(network: NetworkSpec, system: System) -> str:
+    return (
+        f"no trained weights for {network.name} and {system}; import a checkpoint with 'livecassi weights import "
+        f"CHECKPOINT --network {network.name} --system {system}', or choose a file by the option weights=FILE"
+    )
+
+
+def _unfit(network: NetworkSpec, find_weights: FindWeights, calibration: Calibration) -> str:
+    try:
+        check_bands(calibration, network.bands, network.step_px, network.name)
+        path, card = _chosen(network, find_weights, calibration, None)
+        _check_card(card, path, calibration)
+    except EngineUnavailableError:
+        return _no_weights(network, calibration.system)
+    except EngineMismatchError as error:
+        return str(error)
+    return ""
+
+
+def _weights_in_words(network: NetworkSpec, find_weights: FindWeights) -> str:
+    lines = []
+    for system in sorted(network.systems):
+        files = find_weights(network.name, system)
+        if files:
+            best = files[0]
+            lines.append(f"{system}: {best.path.name} ({best.card.state})")
+    return "; ".join(lines) or "missing: 'livecassi weights import' takes the authors' checkpoint"
