@@ -70,7 +70,7 @@ def main() -> None:
     # Engine, simulated bench and screen run side by side, and idle BLAS threads spin: with one thread each the live
     # view reconstructs half as many cubes again. Read when numpy is imported, which nothing has done yet.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # The same of torch's threads: beside other work, idle ones that spin make a pass of a network take ten times as long.
+    # The same of torch: beside other work, idle threads that spin make a pass of a network take ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
