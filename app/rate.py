@@ -3,10 +3,16 @@
 from collections import deque
 
 WINDOW_NS = 2_000_000_000
+SLOW_WINDOW_NS = 60_000_000_000
+SLOW_EVENTS = 7  # of what happens less often than four times a second, the last few tell the rate
+SLOW_INTERVAL_NS = 250_000_000
 
 
 class RateMeter:
-    """Events per second over a sliding window of two seconds. Ticked by one thread, read by any."""
+    """Events per second over a sliding window: two seconds, longer for what happens seldom.
+
+    Ticked by one thread, read by any.
+    """
 
     def __init__(self) -> None:
         self._ticks: deque[int] = deque(maxlen=2048)
@@ -17,7 +23,12 @@ class RateMeter:
 
     def hz(self, now_ns: int) -> float:
         """The rate at `now_ns`; 0 where fewer than two events lie in the window."""
-        recent = [t for t in tuple(self._ticks) if now_ns - t <= WINDOW_NS]
+        ticks = tuple(self._ticks)
+        few = ticks[-SLOW_EVENTS:]
+        if len(few) > 1 and few[-1] - few[0] >= SLOW_INTERVAL_NS * (len(few) - 1):
+            recent = [t for t in few if now_ns - t <= SLOW_WINDOW_NS]
+        else:
+            recent = [t for t in ticks if now_ns - t <= WINDOW_NS]
         if len(recent) < 2:
             return 0.0
         busy = recent[-1] - recent[0]

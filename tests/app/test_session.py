@@ -53,6 +53,16 @@ def test_rate_counts_intervals_and_falls_when_nothing_comes() -> None:
     assert meter.hz(9_000_000_000) == 0.0
 
 
+def test_rate_of_what_happens_seldom_is_told_too() -> None:
+    meter = RateMeter()
+    for burst in range(4):
+        for _ in range(3):
+            meter.tick(burst * 6_000_000_000)
+    assert meter.hz(18_000_000_000) == pytest.approx(0.5, rel=0.01)
+    assert 0.2 < meter.hz(24_000_000_000) < 0.5
+    assert meter.hz(90_000_000_000) == 0.0
+
+
 def test_cubes_flow_and_everything_stops() -> None:
     calibration = small_calibration()
     source, engine = FakeSource(calibration.measurement_shape), FakeEngine(calibration)
