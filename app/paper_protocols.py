@@ -102,14 +102,15 @@ def evaluate_dynaspec(
 ) -> DynaSpecReport:
     """Every clip of the DynaSpec benchmark in `data` through the engine; `progress` is told the clips done.
 
-    An engine with the option `hop` passes over a clip at once (hop 3) unless another hop was chosen.
+    Unless chosen otherwise, an engine with the option `hop` passes over a clip at once (hop 3), and one with the option
+    `brightness` is given the measurements as they are: the truths have full scale 1, as those of the training.
     Raises `DatasetError`, `EngineError` and what a mask that cannot serve raises.
     """
     benchmark = open_benchmark(data)
     calibration = dynaspec_calibration(system, mask)
-    options = dict(choice.options)
-    if "hop" in find_spec(choice.specs, choice.name).options:
-        options.setdefault("hop", str(CLIP_FRAMES))
+    offered = find_spec(choice.specs, choice.name).options
+    usual = {"hop": str(CLIP_FRAMES), "brightness": "1"}
+    options = {name: value for name, value in usual.items() if name in offered} | dict(choice.options)
     clips = []
     with build_engine(choice.specs, choice.name, calibration, options) as engine:
         for clip in benchmark.clips():
