@@ -4,7 +4,8 @@ A pass of the network takes `length` consecutive frames. With hop h one pass is 
 costs 1/h of a pass but comes h - 1 frames late; where the centre frame is wanted, it comes one frame later still and
 is seen with a neighbour on either side. Frames are neighbours only where their indices follow each other: at a gap the
 run ends, what is owed to it is settled from its own frames, and a new run begins. A run that is shorter than the window
-is filled up with copies of its first frame; a single frame stands for all.
+is filled up with copies of its first frame; a single frame stands for all. Where a pass fails everything is forgotten,
+as by `reset`: cubes after a failure never mix with those before.
 """
 
 from collections import deque
@@ -83,12 +84,13 @@ class SlidingWindow:
         self._run.append(_Taken(measurement, call))
         if len(self._run) > self._length:
             self._run.popleft()
-        if self._owed() >= self._hop + self._ahead:
+        if self._waiting() >= self._hop + self._ahead:
             self._pass()
             self._settle(keep=self._ahead)
 
-    def _owed(self) -> int:
-        return sum(taken.call is not None for taken in self._run)
+    def _waiting(self) -> int:
+        """How many frames the run has from the oldest one on that a cube is owed to; they all fit into one pass."""
+        return next((len(self._run) - place for place, taken in enumerate(self._run) if taken.call is not None), 0)
 
     def _end_run(self) -> None:
         if any(taken.call is not None and taken.cube is None for taken in self._run):
@@ -101,9 +103,13 @@ class SlidingWindow:
         missing = self._length - len(self._run)
         frames = [self._run[0]] * missing + list(self._run)
         wanted = [taken for taken in self._run if taken.call is not None]
-        cubes = self._reconstruct(
-            [taken.measurement for taken in frames], [self._position(taken, frames) for taken in wanted]
-        )
+        measurements = [taken.measurement for taken in frames]
+        positions = [self._position(taken, frames) for taken in wanted]
+        try:
+            cubes = self._reconstruct(measurements, positions)
+        except BaseException:
+            self.reset()
+            raise
         for taken, cube in zip(wanted, cubes, strict=True):
             taken.cube = cube
 
