@@ -5,12 +5,15 @@ factor below: the bench measures Σ_c M_c r_c x_c, and the networks were trained
 1. `to_network` and `from_network` are the two scales between.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.calibration import Calibration, SubSteps, sensing_model
-from livecassi.calibration.sensing import shift_taps
+from livecassi.calibration.sensing import shifted_mask
 from livecassi.engines.errors import EngineMismatchError
+from livecassi.engines.networks.registry import NetworkSpec
 
 Array32 = NDArray[np.float32]
 
@@ -18,6 +21,18 @@ LARGEST_SHIFT_ERROR_PX = 0.5  # of a band to the multiple of the step that a net
 FAINTEST_RESPONSE = 0.05  # of the largest; a band below it is not raised further, it would be noise
 USUAL_BRIGHTNESS = 0.2  # mean of a scene of full scale 1
 DARKEST, BRIGHTEST = 0.03, 0.7  # means of scenes that a network takes as they are
+
+
+def check_bench(calibration: Calibration, network: NetworkSpec) -> None:
+    """Raises `EngineMismatchError` for bands (`check_bands`) or a scene that the network does not work on."""
+    check_bands(calibration, network.bands, network.step_px, network.name)
+    _, height, width = calibration.cube_shape
+    if min(height, width) < (side := network.smallest_side):
+        raise EngineMismatchError(
+            f"'{network.name}' needs scenes of {side} x {side} px or more, calibration "
+            f"'{calibration.header.name or calibration.id[:8]}' has {height} x {width}; choose a larger region of the "
+            "sensor, or gap-tv"
+        )
 
 
 def check_bands(calibration: Calibration, bands: int, step_px: int, name: str) -> None:
@@ -44,21 +59,20 @@ def check_bands(calibration: Calibration, bands: int, step_px: int, name: str) -
         )
 
 
+def measured_columns(calibration: Calibration, step_px: int) -> int:
+    """How many columns of a measurement a network reads: a last shift of 58.3 px widens frames by 59, of which 58."""
+    bands, _, width = calibration.cube_shape
+    return width + step_px * (bands - 1) if calibration.system.single_disperser else width
+
+
 def network_mask(calibration: Calibration) -> Array32:
     """The pattern `(H, W)` of a single disperser's mask, or what each band sees of a dual disperser's, `(C, H, W)`, at
     the calibrated shifts, whole or not.
     """
     if calibration.system.single_disperser:
         return calibration.mask
-    bands, height, width = calibration.cube_shape
-    taps = shift_taps(calibration.dispersion_px, SubSteps.POINT)  # the networks are told one shift per band
-    beyond = max(0, int(taps.columns.max()) + width - calibration.mask.shape[1])
-    wide = np.pad(calibration.mask, ((0, 0), (0, beyond)))
-    seen = np.zeros((bands, height, width), np.float32)
-    for c in range(bands):
-        for column, weight in zip(taps.columns[c], taps.weights[c], strict=True):
-            seen[c] += weight * wide[:, column : column + width]
-    return seen
+    one_shift_per_band = calibration.header.model_copy(update={"sub_steps": SubSteps.POINT})  # as in the training
+    return shifted_mask(replace(calibration, header=one_shift_per_band))
 
 
 class Brightness:

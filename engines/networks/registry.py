@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class NetworkSpec:
     """What a network is: the `frames` of one pass, `bands` of its cube, `step_px` columns of shift per band.
 
-    `build(system)` gives the network with random weights; `parameters` is the number of its values.
+    `build(system)` gives the network with random weights; `parameters` is the number of its values. Scenes have at
+    least `smallest_side` rows and columns.
     """
 
     name: str
@@ -26,6 +27,7 @@ class NetworkSpec:
     parameters: int
     systems: frozenset[System]
     build: "Callable[[System], Module]"
+    smallest_side: int = 1
 
     def check_system(self, system: System | str) -> System:
         """The system by its name. Raises `EngineMismatchError` where this network is not made for it."""
@@ -41,7 +43,7 @@ class NetworkSpec:
 def network_specs() -> dict[str, NetworkSpec]:
     """Every network by name."""
     specs = [
-        NetworkSpec("pg-svrt", "PG-SVRT, three frames jointly", 3, 30, 2, 2_476_966, frozenset(System), _pg_svrt),
+        NetworkSpec("pg-svrt", "PG-SVRT, three frames jointly", 3, 30, 2, 2_476_966, frozenset(System), _pg_svrt, 17),
     ]
     return {spec.name: spec for spec in specs}
 
