@@ -13,10 +13,11 @@ from livecassi.calibration import Calibration, Measurement
 from livecassi.engines.checks import check_measurement
 from livecassi.engines.cube import Cube
 from livecassi.engines.engine import EngineInfo
-from livecassi.engines.networks.inputs import Brightness, check_bands, network_mask
+from livecassi.engines.errors import EngineError
+from livecassi.engines.networks.inputs import Brightness, check_bench, measured_columns, network_mask
 from livecassi.engines.networks.loading import load_network
 from livecassi.engines.networks.registry import NetworkSpec
-from livecassi.engines.networks.runner import Placing, Runner
+from livecassi.engines.networks.runner import Placing, Runner, give_back_memory
 from livecassi.engines.networks.sliding_window import Output, SlidingWindow
 
 if TYPE_CHECKING:
@@ -43,20 +44,23 @@ class VideoEngine:
     def __init__(
         self, spec: NetworkSpec, weights: Path, calibration: Calibration, settings: VideoSettings, note: str = ""
     ) -> None:
-        check_bands(calibration, spec.bands, spec.step_px, spec.name)
+        check_bench(calibration, spec)
         network = cast("PGSVRT", load_network(spec.name, weights, calibration.system))
         self._calibration = calibration
         self._brightness = Brightness(calibration, settings.brightness)
-        self._runner = Runner(network, torch.from_numpy(network_mask(calibration).copy()), settings.placing)
+        runner = Runner(network, torch.from_numpy(network_mask(calibration).copy()), settings.placing)
+        self._runner: Runner | None = runner  # None once the engine was left
+        self._columns = measured_columns(calibration, spec.step_px)
         self._window = SlidingWindow(self._reconstruct, spec.frames, settings.hop, settings.output)
         self.info = EngineInfo(
             spec.name,
-            self._runner.describes,
+            runner.describes,
             calibration.id,
             (
                 ("weights", weights.name + note),
                 ("hop", str(settings.hop)),
                 ("output", str(settings.output)),
+                ("device", runner.device.type),
                 ("precision", str(settings.placing.precision)),
                 ("tile", str(settings.placing.tile or "off")),
                 ("brightness", "auto" if settings.brightness is None else f"{settings.brightness:g}"),
@@ -69,8 +73,8 @@ class VideoEngine:
     def reconstruct(self, measurement: Measurement) -> Cube | None:
         """The cube `(C, H, W)` that is due, see `EngineInfo.latency`.
 
-        Raises `EngineMismatchError` for a measurement of another calibration or size, or with NaN, and `EngineError`
-        where the network fails; a measurement that is refused is not taken.
+        Raises `EngineMismatchError` for a measurement of another calibration or size, or with NaN, which is not taken;
+        and `EngineError` where the network fails, after which all is forgotten, as by `reset`.
         """
         check_measurement(measurement, self._calibration)
         return self._window.take(measurement)
@@ -92,8 +96,10 @@ class VideoEngine:
         self._brightness.forget()
 
     def _reconstruct(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Cube]:
+        if self._runner is None:
+            raise EngineError(f"this '{self.info.name}' engine was left and gave back its memory; build it again")
         self._brightness.choose(frames[-1].values)
-        stacked = np.stack([frame.values for frame in frames])[None]
+        stacked = np.stack([frame.values[:, : self._columns] for frame in frames])[None]
         cubes = self._runner.run(torch.from_numpy(stacked).float() * self._brightness.to_network)
         back = torch.from_numpy(self._brightness.from_network).to(cubes.device)
         return [self._wrap((cubes[position] * back).cpu().numpy(), frames[position]) for position in positions]
@@ -115,3 +121,6 @@ class VideoEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._window.reset()
+        if self._runner is not None:
+            device, self._runner = self._runner.device, None
+            give_back_memory(device)

@@ -1,9 +1,7 @@
 """Running a network in torch: on which device, in which precision, whole or in tiles, as a captured CUDA graph."""
 
-import ctypes
 import math
-import os
-import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +11,8 @@ import torch
 from torch import Tensor
 
 from livecassi.engines.errors import EngineError, EngineUnavailableError
-from livecassi.engines.networks.tiles import in_tiles
+from livecassi.engines.networks.memory import free_memory, give_back_freed_memory, keep_freed_memory
+from livecassi.engines.networks.tiles import SMALLEST, in_tiles
 
 if TYPE_CHECKING:
     from livecassi.engines.networks.pg_svrt import PGSVRT, PreparedMask
@@ -35,11 +34,15 @@ TYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precisio
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Where and how a network runs: `device` auto, cpu or cuda; `tile` the side of a tile in px, 0 for whole frames."""
+    """Where and how a network runs: `device` auto, cpu or cuda; `tile` the side of a tile in px, 0 for whole frames.
+
+    `graph`: passes over whole frames on CUDA are captured once and replayed.
+    """
 
     device: str = "auto"
     precision: Precision = Precision.FP32
     tile: int = 0
+    graph: bool = True
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -56,29 +59,17 @@ def choose_device(wanted: str) -> torch.device:
 def fitting_tile(device: str, size: tuple[int, ...]) -> int:
     """0 where whole frames of `size` (H, W) fit into the free memory of the device, else the side of tiles that do."""
     where = choose_device(device)
-    if where.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(where)
-    elif "SC_AVPHYS_PAGES" in os.sysconf_names:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    else:
-        return 0
+    free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else free_memory()
     needed = math.prod(size) * BYTES_PER_PIXEL[where.type]
-    return 0 if needed < FREE_SHARE * free else SMALL_TILE
+    return 0 if free is None or needed < FREE_SHARE * free else SMALL_TILE
 
 
-def keep_freed_memory() -> None:
-    """Let the C library keep what tensors free instead of giving it back to the system.
-
-    Features are freed and taken again hundreds of times in a pass; fetching fresh pages each time takes a fifth of it
-    on a CPU. Holds for the process; on other systems than Linux with glibc it does nothing.
-    """
-    if sys.platform != "linux":
-        return
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        trim_threshold, mmap_threshold, largest = -1, -3, 1 << 30
-        library.mallopt(trim_threshold, largest)
-        library.mallopt(mmap_threshold, largest)
+def give_back_memory(device: torch.device) -> None:
+    """Give the system what is kept for tensors to come, once a network is no longer used."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    else:
+        give_back_freed_memory()
 
 
 class Runner:
@@ -87,6 +78,7 @@ class Runner:
     def __init__(self, network: "PGSVRT", mask: Tensor, placing: Placing) -> None:
         self.device = choose_device(placing.device)
         self.precision, self.tile = placing.precision, placing.tile
+        self._captures = placing.graph and self.device.type == "cuda"
         if self.device.type == "cpu":
             if self.precision is Precision.FP16:
                 raise EngineUnavailableError(
@@ -111,13 +103,11 @@ class Runner:
         measurement = measurement.to(self.device, non_blocking=True)
         try:
             cubes = self._in_tiles(measurement) if self.tile else self._whole(measurement)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
                 raise
-            raise EngineError(
-                f"the memory of {self.describes} does not hold frames of {measurement.shape[-2]} x "
-                f"{measurement.shape[-1]} px ({error}); choose tile=256, or device=cpu"
-            ) from error
+            traceback.clear_frames(error.__traceback__)  # they hold features, for as long as the error is kept
+            raise EngineError(self._too_large(measurement, error)) from error
         if not torch.isfinite(cubes).all():
             raise EngineError(
                 f"the network gave NaN or infinite values in {self.precision}"
@@ -129,8 +119,17 @@ class Runner:
             )
         return cubes[0]
 
+    def _too_large(self, measurement: Tensor, error: RuntimeError) -> str:
+        side = self.tile or max(self._mask.size)
+        ways = [f"tile={smaller}" for smaller in (SMALL_TILE, SMALLEST) if smaller < side][:1]
+        ways += ["device=cpu"] if self.device.type == "cuda" else []
+        return (
+            f"the memory of {self.describes} does not hold frames of {measurement.shape[-2]} x "
+            f"{measurement.shape[-1]} px ({error}); choose {', or '.join(ways) or 'a smaller region of the sensor'}"
+        )
+
     def _whole(self, measurement: Tensor) -> Tensor:
-        if self.device.type != "cuda":
+        if not self._captures:
             return self._pass(measurement, self._mask)
         if self._graph is None:
             self._graph = _Graph(lambda still: self._pass(still, self._mask), measurement)
@@ -147,7 +146,7 @@ class Runner:
 
     def _pass(self, measurement: Tensor, mask: "PreparedMask") -> Tensor:
         if self.precision is Precision.FP32:
-            with torch.backends.cudnn.flags(allow_tf32=False):
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                 cubes: Tensor = self._network(measurement, mask)
             return cubes.float()
         with torch.autocast(self.device.type, TYPES[self.precision], cache_enabled=False):
@@ -167,7 +166,8 @@ class _Graph:
                 work(self._input)
         torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # thread_local: another engine may be built on the same GPU meanwhile
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._output = work(self._input)
 
     def replay(self, measurement: Tensor) -> Tensor:

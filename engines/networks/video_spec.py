@@ -11,7 +11,7 @@ import numpy as np
 from livecassi.calibration import Calibration, System
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
-from livecassi.engines.networks.inputs import check_bands
+from livecassi.engines.networks.inputs import check_bench
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.option_parsing import between, one_of, word_or
 from livecassi.engines.registry import EngineOption, EngineSpec
@@ -125,9 +125,9 @@ def _build(
     known = set(_options(network.frames))
     if unknown := set(options) - known:
         raise EngineError(f"{network.name} has no option {sorted(unknown)}; its options are {sorted(known)}")
+    check_bench(calibration, network)
     given = options.get("weights")
-    path, card = _chosen(network, find_weights, calibration, given if isinstance(given, Path) else None)
-    _check_card(card, path, calibration)
+    path, card = _given(given, calibration) if isinstance(given, Path) else _best(network, find_weights, calibration)
     device, tile, hop, brightness = (options.get(key) for key in ("device", "tile", "hop", "brightness"))
     device = str(device or "auto")
     placing = Placing(
@@ -145,36 +145,47 @@ def _build(
     return VideoEngine(network, path, calibration, settings, note)
 
 
-def _chosen(
-    network: NetworkSpec, find_weights: FindWeights, calibration: Calibration, given: Path | None
-) -> tuple[Path, WeightsCard]:
-    if given is not None:
-        return given, read_card(given)
-    found = [file for file in find_weights(network.name, calibration.system) if file.card.state is not UNTRAINED]
-    if not found:
-        raise EngineUnavailableError(f"engine '{network.name}' cannot run: {_no_weights(network, calibration.system)}")
-    return found[0].path, found[0].card
-
-
-UNTRAINED = TrainingState.UNTRAINED
-
-
-def _check_card(card: WeightsCard, path: Path, calibration: Calibration) -> None:
-    if card.state is UNTRAINED:
+def _given(path: Path, calibration: Calibration) -> tuple[Path, WeightsCard]:
+    card = read_card(path)
+    if card.state is TrainingState.UNTRAINED:
         raise EngineUnavailableError(
             f"the weights {path} are untrained: what they show would look like a reconstruction and mean nothing; "
             "choose trained weights, see 'livecassi weights list'"
         )
+    if misfit := _misfit(card, path, calibration):
+        raise EngineMismatchError(misfit)
+    return path, card
+
+
+def _best(network: NetworkSpec, find_weights: FindWeights, calibration: Calibration) -> tuple[Path, WeightsCard]:
+    found = _usable(network, find_weights, calibration.system)
+    if not found:
+        raise EngineUnavailableError(f"engine '{network.name}' cannot run: {_no_weights(network, calibration.system)}")
+    misfits = [_misfit(file.card, file.path, calibration) for file in found]
+    for file, misfit in zip(found, misfits, strict=True):
+        if not misfit:
+            return file.path, file.card
+    raise EngineMismatchError(misfits[0])
+
+
+def _usable(network: NetworkSpec, find_weights: FindWeights, system: System) -> list[FoundWeights]:
+    """The files with weights that were trained, best first."""
+    return [file for file in find_weights(network.name, system) if file.card.state is not TrainingState.UNTRAINED]
+
+
+def _misfit(card: WeightsCard, path: Path, calibration: Calibration) -> str:
+    """Which band the weights were trained for at another wavelength, or ""."""
     if card.wavelengths_nm is None or len(card.wavelengths_nm) != calibration.bands:
-        return
+        return ""
     error = np.abs(np.array(card.wavelengths_nm) - calibration.wavelengths_nm)
-    if error.max() > LARGEST_BAND_ERROR_NM:
-        band = int(error.argmax())
-        raise EngineMismatchError(
-            f"the weights {path.name} were trained for band {band} at {card.wavelengths_nm[band]:g} nm, calibration "
-            f"'{calibration.header.name or calibration.id[:8]}' has it at {calibration.wavelengths_nm[band]:g} nm; "
-            "choose weights that were trained for these bands"
-        )
+    if error.max() <= LARGEST_BAND_ERROR_NM:
+        return ""
+    band = int(error.argmax())
+    return (
+        f"the weights {path.name} were trained for band {band} at {card.wavelengths_nm[band]:g} nm, calibration "
+        f"'{calibration.header.name or calibration.id[:8]}' has it at {calibration.wavelengths_nm[band]:g} nm; "
+        "choose weights that were trained for these bands"
+    )
 
 
 def _no_weights(network: NetworkSpec, system: System) -> str:
@@ -186,9 +197,8 @@ def _no_weights(network: NetworkSpec, system: System) -> str:
 
 def _unfit(network: NetworkSpec, find_weights: FindWeights, calibration: Calibration) -> str:
     try:
-        check_bands(calibration, network.bands, network.step_px, network.name)
-        path, card = _chosen(network, find_weights, calibration, None)
-        _check_card(card, path, calibration)
+        check_bench(calibration, network)
+        _best(network, find_weights, calibration)
     except EngineUnavailableError:
         return _no_weights(network, calibration.system)
     except EngineMismatchError as error:
@@ -199,8 +209,7 @@ def _unfit(network: NetworkSpec, find_weights: FindWeights, calibration: Calibra
 def _weights_in_words(network: NetworkSpec, find_weights: FindWeights) -> str:
     lines = []
     for system in sorted(network.systems):
-        files = find_weights(network.name, system)
-        if files:
+        if files := _usable(network, find_weights, system):
             best = files[0]
             lines.append(f"{system}: {best.path.name} ({best.card.state})")
     return "; ".join(lines) or "missing: 'livecassi weights import' takes the authors' checkpoint"
