@@ -7,6 +7,8 @@ temporal attention without its diagonal. A is not normalised again. Source: pg-s
 no gradient, so that the two perceptrons keep their random initial values in training; they count all the same.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,11 @@ HEAD = 30  # width of queries and keys
 def is_half(values: Tensor) -> bool:
     """Whether logits must be raised to float32: they are cubic in the activations, and a gate compares them."""
     return values.dtype in (torch.float16, torch.bfloat16)
+
+
+def in_full_precision(values: Tensor) -> AbstractContextManager[object]:
+    """Where `values` are of half precision: products of what was raised to float32 stay there, autocast or not."""
+    return torch.autocast(values.device.type, enabled=False) if is_half(values) else nullcontext()
 
 
 def gated_softmax(logits: Tensor, threshold: Tensor, dim: int = -1) -> Tensor:
@@ -41,33 +48,32 @@ class Gate(nn.Module):
         """`a (..., Lq, 1)` and `b (..., Lk, 1)` of queries `(..., Lq, 30)` and keys `(..., Lk, 30)`."""
         a: Tensor = self.pc_proj_q(q) + self.bias_pc_proj_q
         b: Tensor = self.pc_proj_k(k) + self.bias_pc_proj_k
-        return (a.float(), b.float()) if is_half(q) else (a, b)
+        return a, b  # float32 where q is of half precision: the biases are
 
     def threshold(self, likeness: Tensor) -> Tensor:
         """θ `(..., 1, 1)` from the weighted likeness r `(..., Lq, 1)` of every query to all keys."""
-        theta: Tensor = self.mlp2(likeness.squeeze(-1)).unsqueeze(-1)
-        return theta.to(likeness.dtype)
+        theta: Tensor = self.mlp2(likeness.squeeze(-1))
+        return theta.unsqueeze(-1)
 
     def among_themselves(self, q: Tensor, k: Tensor) -> Tensor:
         """A `(N, L, L)` of tokens `(N, L, 30)` that look at each other; S counts for θ without its diagonal."""
         a, b = self.temperatures(q, k)
         weights = self.mlp1.get_parameter("0.weight").mT  # (L, 1)
-        if is_half(q):
-            similarity = torch.bmm(q, k.mT).float()
-            own = similarity.diagonal(dim1=1, dim2=2).unsqueeze(-1)
-            likeness = similarity @ weights.float() - own * weights
-            logits = similarity * a * b.mT
-        else:
+        if not is_half(q):
             likeness = torch.bmm(q, k.mT @ weights) - (q * k).sum(-1, keepdim=True) * weights
-            logits = torch.bmm(q * a, (k * b).mT)
-        return gated_softmax(logits, self.threshold(likeness))
+            return gated_softmax(torch.bmm(q * a, (k * b).mT), self.threshold(likeness))
+        similarity = torch.bmm(q, k.mT).float()
+        with in_full_precision(q):
+            likeness = similarity @ weights - similarity.diagonal(dim1=1, dim2=2).unsqueeze(-1) * weights
+            return gated_softmax(similarity * a * b.mT, self.threshold(likeness))
 
     def towards(self, q: Tensor, k: Tensor, bias: Tensor) -> Tensor:
         """A `(N, Lq, Lk)` of queries `(N, Lq, 30)` to keys `(N, Lk, 30)` with a position bias `(Lq, Lk)`."""
         a, b = self.temperatures(q, k)
         similarity = torch.bmm(q, k.mT).float() + bias if is_half(q) else torch.baddbmm(bias, q, k.mT)
-        likeness = similarity @ self.mlp1.get_parameter("0.weight").mT.to(similarity.dtype)
-        return gated_softmax(similarity * a * b.mT, self.threshold(likeness))
+        with in_full_precision(q):
+            likeness = similarity @ self.mlp1.get_parameter("0.weight").mT
+            return gated_softmax(similarity * a * b.mT, self.threshold(likeness))
 
     def across_frames(self, q: Tensor, k: Tensor) -> Tensor:
         """A `(B, T, T, ...)` of every pixel's T tokens; q and k `(B, T, ..., 30)`.
@@ -79,8 +85,9 @@ class Gate(nn.Module):
         similarity = torch.stack([(q[:, t, None] * k).sum(-1, dtype=a.dtype) for t in frames], dim=1)
         others = 1 - torch.eye(q.shape[1], dtype=a.dtype, device=q.device)
         weights = (self.mlp1.get_parameter("0.weight") * others).reshape(*others.shape, *[1] * (similarity.ndim - 3))
-        likeness = (similarity * weights).sum(2).flatten(2)  # (B, T, pixels)
-        first, second = (self.mlp2.get_parameter(f"{layer}.weight").to(a.dtype) for layer in (0, 2))
-        hidden = self.mlp2[1](torch.matmul(first, likeness))
-        theta = torch.matmul(second, hidden).unflatten(2, similarity.shape[3:]).unsqueeze(1)
-        return gated_softmax(similarity * a[:, :, None] * b[:, None], theta, dim=2)
+        first, second = (self.mlp2.get_parameter(f"{layer}.weight") for layer in (0, 2))
+        with in_full_precision(q):
+            likeness = (similarity * weights).sum(2).flatten(2)  # (B, T, pixels)
+            hidden = self.mlp2[1](torch.matmul(first, likeness))
+            theta = torch.matmul(second, hidden).unflatten(2, similarity.shape[3:]).unsqueeze(1)
+            return gated_softmax(similarity * a[:, :, None] * b[:, None], theta, dim=2)
