@@ -29,7 +29,8 @@ class Hooks:
 class LiveReconstruction:
     """One run of a source: `run` is the work of the reconstruction thread, the rest is read by others.
 
-    `frames` is filled by the acquisition, as many as the engine in use looks at; `results` is emptied by the screen.
+    The acquisition offers every frame: `frames` holds as many as the engine in use looks at, `newest_frame` is for a
+    screen that does not wait for an engine, and `results` is emptied by the screen.
     An engine that keeps up is given every frame. One that does not is given the newest consecutive frames: as many
     as a pass takes get their cubes, those before are only observed, so that a window never has holes of our making.
     """
@@ -44,6 +45,7 @@ class LiveReconstruction:
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.results: Mailbox[Result] = Mailbox()
+        self.newest_frame: Frame | None = None
         self.saturated_fraction: float | None = None
         self._corrector, self._engines, self._cube_rate = corrector, engines, cube_rate
         self._hooks, self._clock_ns = hooks, clock_ns
@@ -53,6 +55,11 @@ class LiveReconstruction:
         self._times_ns: deque[int] = deque(maxlen=1)  # of as many calls as make one pass
         self._refused_a_frame = False
 
+    def offer(self, frame: Frame) -> None:
+        """Leave a frame for the screen and the engine; never waits. The acquisition thread calls it."""
+        self.newest_frame = frame  # before it can become a result: the newest frame is never older than one
+        self.frames.put(frame)
+
     @property
     def replaced(self) -> int:
         """How many frames got no cube because a newer one came, or the engine was changed."""
@@ -60,9 +67,9 @@ class LiveReconstruction:
 
     @property
     def reconstruct_ms(self) -> float:
-        """The time per cube."""
-        times = tuple(self._times_ns)
-        return sum(times) / len(times) / 1e6 if times else 0.0
+        """The time per cube; 0 before a whole pass was made."""
+        times, calls = tuple(self._times_ns), self._times_ns.maxlen
+        return sum(times) / len(times) / 1e6 if len(times) == calls else 0.0
 
     # ---- the reconstruction thread -------------------------------------------------------------------------------
 

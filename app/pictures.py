@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from livecassi.app.colour import ColourRenderer
 from livecassi.app.levels import AutoLevels, Levels, robust_levels, thinned
-from livecassi.app.result import Result
 from livecassi.calibration import Calibration
 from livecassi.drivers import Frame
+from livecassi.engines import Cube
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -50,13 +50,11 @@ class PictureMaker:
         """A word of caution about the colour view: empty where the bands give true colour."""
         return "" if self._renderer.full_range else self._renderer.label
 
-    def make(self, result: Result, view: View, band: int) -> Picture:
-        """The picture of `result`; without a cube it is the raw frame, whatever view is asked for."""
-        cube = result.cube
+    def make(self, frame: Frame, cube: Cube | None, view: View, band: int) -> Picture:
+        """The picture of the raw `frame` or of the `cube`; without a cube the frame, whatever view is asked for."""
         if cube is None or view is View.RAW:
-            pixels = result.frame.pixels
-            scene = cube is not None and pixels.shape == cube.values.shape[1:]
-            return Picture(pixels, self._raw_levels(result.frame), scene)
+            scene = cube is not None and frame.shape == cube.values.shape[1:]
+            return Picture(frame.pixels, self._raw_levels(frame), scene)
         if view is View.BAND:
             picture = cube.values[band]
             return Picture(picture, self._levels(View.BAND, band, picture), True)

@@ -9,11 +9,11 @@ from livecassi.engines import Cube
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The newest raw frame, its measurement, and the newest cube that came.
+    """The newest frame that had its turn at the engine, its measurement, and the newest cube that came.
 
     The cube may be of an earlier frame, named by its `frame_index`: an engine that looks at a window of frames gives
-    it late, and between two passes the same cube comes again with newer frames. Saturation and flags are those of
-    the newest frame. None: no engine has given a cube. `reconstruct_ms` is the time per cube.
+    it late, and between two passes the same cube comes again with newer frames. Flags are those of the
+    measurement. None: no engine has given a cube. `reconstruct_ms` is the time per cube.
     """
 
     frame: Frame
@@ -21,7 +21,6 @@ class Result:
     cube: Cube | None
     reconstruct_ms: float
 
-    @property
-    def belongs_together(self) -> bool:
-        """Whether the cube is that of the frame."""
-        return self.cube is not None and self.cube.frame_index == self.frame.index
+    def has_cube_of(self, frame: Frame) -> bool:
+        """Whether the cube is that of this frame."""
+        return self.cube is not None and self.cube.frame_index == frame.index

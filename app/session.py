@@ -1,6 +1,7 @@
 """The session: the one place that starts and joins threads.
 
-    acquisition      source -> recorder (every frame, in order) -> mailbox of as many frames as the engine looks at
+    acquisition      source -> recorder (every frame, in order) -> mailbox of as many frames as the engine looks at,
+                     and the newest frame for the screen, which does not wait for an engine
     reconstruction   mailbox -> correct -> engine -> mailbox of one for the screen
     writer           recorder queue -> disk
     builder          makes the next engine while the previous one goes on, or an earlier one again after a failure
@@ -247,6 +248,14 @@ class Session:
         results = self._live.results.take(timeout_s)
         return results[-1] if results else None
 
+    @property
+    def newest_frame(self) -> Frame | None:
+        """The newest frame that came while not paused, whether or not the engine has come to it.
+
+        Read after `take_result`, it is never older than the frame of that result.
+        """
+        return self._live.newest_frame
+
     def take_error(self) -> Exception | None:
         """The error that nobody has taken yet, or None."""
         with self._lock:
@@ -309,9 +318,9 @@ class Session:
                 last_index = frame.index
                 self._record(frame)
                 if self._resume.is_set():
-                    live.frames.put(frame)
+                    live.offer(frame)
                 elif self._waits:
-                    live.frames.put(frame)
+                    live.offer(frame)
                     self._resume.wait()
             if not stop.is_set():
                 self._state = SessionState.ENDED

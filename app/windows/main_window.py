@@ -10,6 +10,7 @@ from PySide6.QtCore import QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
+from livecassi.app.ahead import FrameAhead
 from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.log_lines import LogLines
 from livecassi.app.notices import notice
@@ -158,6 +159,7 @@ class MainWindow(QMainWindow):
         info = session.source.info
         self.setWindowTitle(f"{info.title} — livecassi")
         self.display.set_calibration(session.calibration)
+        self._ahead = FrameAhead()
         self.source.show_source(info)
         self.source.show_settings(session.stats().settings)
         self.engine_control.adopt(session)
@@ -196,13 +198,17 @@ class MainWindow(QMainWindow):
     # ---- the timer -----------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        result = self._session.take_result()
+        result, newest = self._session.take_result(), self._session.newest_frame
+        frame = self._ahead.choose(result, newest)
+        before, seen = self.display.result, self.display.seen
         if result is not None:
-            before = self.display.result
-            self.display.show_result(result)
+            self.display.show_result(result, frame)
+            self.cubes_shown += result.cube is not None and (before is None or result.cube is not before.cube)
+        elif frame is not None and frame is not self.display.frame:
+            self.display.show_frame(frame)
+        if self.display.seen is not seen:
             self._display_rate.tick(time.monotonic_ns())
             self.pictures_shown += 1
-            self.cubes_shown += result.cube is not None and (before is None or result.cube is not before.cube)
         self._ticks += 1
         if self._ticks % SLOW_TICKS == 0:
             self._slow_tick()

@@ -1,4 +1,4 @@
-"""The middle of the window: picture, band slider, spectra and pins, all of one result."""
+"""The middle of the window: picture, band slider, spectra and pins of one result, and the newest raw frame."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,16 @@ from livecassi.app.windows.theme import as_panel, dim_label
 from livecassi.app.windows.view_bar import ViewBar
 from livecassi.app.wording import correction_text
 from livecassi.calibration import Calibration
+from livecassi.drivers import Frame
+from livecassi.engines import Cube
 
 
 class Screen(QSplitter):
-    """Shows the newest result in the chosen view. What an operator changes is shown at once, also while paused."""
+    """Shows the newest result in the chosen view. What an operator changes is shown at once, also while paused.
+
+    The raw view and what is said about saturation are of the newest frame, which may be ahead of the result. All that
+    is of the scene, the marks on it too, belongs to the result.
+    """
 
     told = Signal(str)
 
@@ -35,6 +41,7 @@ class Screen(QSplitter):
         self._readout = dim_label()
         self._readout.setMinimumWidth(60)
         self._result: Result | None = None
+        self._frame: Frame | None = None
         self._hover: tuple[int, int] | None = None
         self._overlay = True
         self._lay_out()
@@ -91,7 +98,7 @@ class Screen(QSplitter):
     def set_calibration(self, calibration: Calibration) -> None:
         """Another source: nothing of the old one stays but the pins that lie in the new scene."""
         self._maker = PictureMaker(calibration)
-        self._result = self.picture = None
+        self._result = self._frame = self.picture = None
         self._hover = None
         self._wavelengths_nm = calibration.wavelengths_nm
         self.bands.blockSignals(True)
@@ -111,29 +118,52 @@ class Screen(QSplitter):
         """What is on the screen."""
         return self._result
 
-    def show_result(self, result: Result) -> None:
-        """Put a result on the screen; called by the window's timer."""
-        self._result = result
+    @property
+    def seen(self) -> Frame | Cube | None:
+        """What the picture shows: a raw frame, or a cube."""
+        return self._frame if self._shown_view() is View.RAW or self._result is None else self._result.cube
+
+    @property
+    def frame(self) -> Frame | None:
+        """The newest frame, of which the raw view is."""
+        return self._frame
+
+    def show_result(self, result: Result, newest: Frame | None = None) -> None:
+        """Put a result on the screen, and a frame that is ahead of it; called by the window's timer."""
+        self._result, self._frame = result, newest or result.frame
         self.refresh()
 
-    def refresh(self) -> None:
-        """Draw the result on the screen again, as it is to be seen now."""
-        result = self._result
-        if result is None:
+    def show_frame(self, frame: Frame) -> None:
+        """Put a newer frame on the screen while the result stays."""
+        if self._result is None:
             return
-        shown = View.RAW if result.cube is None else self.view
+        self._frame = frame
+        self.bar.show_saturation(frame.saturated_fraction())
+        if self._shown_view() is View.RAW:
+            self._draw(self._result, frame)
+            self._readout.setText(self._readout_text(self._result))
+
+    def refresh(self) -> None:
+        """Draw what is on the screen again, as it is to be seen now."""
+        if self._result is None or self._frame is None:
+            return
+        self._draw(self._result, self._frame)
+        self.bar.show_correction(*correction_text(self._result.measurement.flags))
+        self.bar.show_saturation(self._frame.saturated_fraction())
+        self._show_spectra(self._result)
+
+    def _draw(self, result: Result, frame: Frame) -> None:
+        shown = self._shown_view()
         was_scene = self.picture is not None and self.picture.is_scene
-        self.picture = self._maker.make(result, self.view, self.bands.band)
+        self.picture = self._maker.make(frame, result.cube, shown, self.bands.band)
         self.image.show_picture(self.picture)
-        marked = saturated_pixels(result.frame, self._maker.calibration, shown, self.bands.band)
-        self.image.show_saturation(marked if self._overlay else None)
+        under = frame if shown is View.RAW else result.frame  # marks belong to what they lie on
+        marked = saturated_pixels(under, self._maker.calibration, shown, self.bands.band) if self._overlay else None
+        self.image.show_saturation(marked)
         self.bar.show_view(shown, self._maker.colour_label if shown is View.COLOUR else "")
         self.levels.show_levels(shown, self.picture.levels, shown in self._maker.fixed)
-        self.bar.show_correction(*correction_text(result.measurement.flags))
-        self.bar.show_saturation(result.frame.saturated_fraction())
         if self.picture.is_scene != was_scene:
             self.image.show_pins(self.picks, self.picture.is_scene)
-        self._show_spectra(result)
 
     def _show_spectra(self, result: Result) -> None:
         self._readout.setText(self._readout_text(result))
@@ -154,20 +184,20 @@ class Screen(QSplitter):
         return self._readout.text()
 
     def _readout_text(self, result: Result) -> str:
-        if self._hover is None or self.picture is None:
+        if self._hover is None or self.picture is None or self._frame is None:
             return "Point at the picture to read a pixel, click to pin it"
         row, column = self._hover
         parts = [f"row {row}, column {column}"]
-        raw_view, together = self._shown_view() is View.RAW, result.belongs_together
+        raw_view = self._shown_view() is View.RAW
+        frame = self._frame if raw_view else result.frame
+        together = result.has_cube_of(frame)
         if result.cube is not None and self.picture.is_scene and (together or not raw_view):
             parts.append(f"{result.cube.values[self.bands.band, row, column]:.4f} at {self.bands.text}")
-        if self._is_raw_grid(result) and (together or raw_view):  # a late cube does not stand beside a newer frame
-            raw: NDArray[np.generic] = result.frame.pixels
-            parts.append(f"raw {raw[row, column]:g}" + (" DN" if result.frame.bit_depth else ""))
+        on_raw_grid = self.picture.pixels.shape[:2] == frame.shape
+        if on_raw_grid and (together or raw_view):  # a late cube does not stand beside a newer frame
+            raw: NDArray[np.generic] = frame.pixels
+            parts.append(f"raw {raw[row, column]:g}" + (" DN" if frame.bit_depth else ""))
         return "   ·   ".join(parts)
-
-    def _is_raw_grid(self, result: Result) -> bool:
-        return self.picture is not None and self.picture.pixels.shape[:2] == result.frame.shape
 
     # ---- what an operator chooses --------------------------------------------------------------------------------
 

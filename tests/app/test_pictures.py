@@ -22,11 +22,11 @@ def test_each_view_shows_its_own_pixels() -> None:
     calibration = small_calibration()
     result, maker = result_of(calibration), PictureMaker(calibration)
     assert result.cube is not None
-    band = maker.make(result, View.BAND, 3)
+    band = maker.make(result.frame, result.cube, View.BAND, 3)
     np.testing.assert_array_equal(band.pixels, result.cube.values[3])
-    raw = maker.make(result, View.RAW, 3)
+    raw = maker.make(result.frame, result.cube, View.RAW, 3)
     np.testing.assert_array_equal(raw.pixels, result.frame.pixels)
-    colour = maker.make(result, View.COLOUR, 3)
+    colour = maker.make(result.frame, result.cube, View.COLOUR, 3)
     assert (colour.pixels.shape, colour.pixels.dtype) == ((HEIGHT, WIDTH, 3), np.uint8)
     assert (band.is_scene, raw.is_scene, colour.is_scene) == (True, False, True)
 
@@ -35,18 +35,18 @@ def test_without_a_cube_every_view_is_the_raw_frame() -> None:
     calibration = small_calibration()
     result, maker = result_of(calibration, cube=False), PictureMaker(calibration)
     for view in View:
-        np.testing.assert_array_equal(maker.make(result, view, 0).pixels, result.frame.pixels)
+        np.testing.assert_array_equal(maker.make(result.frame, result.cube, view, 0).pixels, result.frame.pixels)
 
 
 def test_fixed_levels_hold_and_the_white_level_sets_the_brightness() -> None:
     calibration = small_calibration()
     result, maker = result_of(calibration), PictureMaker(calibration)
     maker.fixed[View.BAND] = Levels(0.25, 0.5)
-    assert maker.make(result, View.BAND, 1).levels == Levels(0.25, 0.5)
+    assert maker.make(result.frame, result.cube, View.BAND, 1).levels == Levels(0.25, 0.5)
     maker.fixed[View.COLOUR] = Levels(0.0, 1.0)
-    dark = maker.make(result, View.COLOUR, 1).pixels.astype(float).mean()
+    dark = maker.make(result.frame, result.cube, View.COLOUR, 1).pixels.astype(float).mean()
     maker.fixed[View.COLOUR] = Levels(0.0, 0.3)
-    assert maker.make(result, View.COLOUR, 1).pixels.astype(float).mean() > 1.2 * dark
+    assert maker.make(result.frame, result.cube, View.COLOUR, 1).pixels.astype(float).mean() > 1.2 * dark
 
 
 def test_robust_levels_ignore_outliers_and_nan_and_are_never_empty() -> None:

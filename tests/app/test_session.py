@@ -464,7 +464,7 @@ def test_a_late_cube_is_shown_with_the_newest_frame_and_stays_until_the_next(sta
     assert [result.frame.index for result in shown] == [0, 1, 2, 3, 4, 5]
     assert [result.measurement.frame_index for result in shown] == [0, 1, 2, 3, 4, 5]
     assert [result.cube and result.cube.frame_index for result in shown] == [None, None, 0, 1, 2, 3]
-    assert not any(result.belongs_together for result in shown)
+    assert not any(result.has_cube_of(result.frame) for result in shown)
 
 
 def test_the_rate_counts_cubes_that_came_and_the_time_is_that_of_one() -> None:
@@ -505,7 +505,7 @@ def test_when_the_source_ends_every_cube_that_is_owed_is_recorded_once_and_the_l
     result = at.session.take_result()
     assert result is not None
     assert (result.frame.index, result.cube.frame_index) == (count - 1, count - 1)
-    assert result.belongs_together
+    assert result.has_cube_of(result.frame)
 
 
 def test_an_engine_that_comes_after_the_end_gives_the_cube_of_the_last_frame_though_it_is_late() -> None:
@@ -552,6 +552,57 @@ def test_memory_stays_flat_and_stopping_waits_for_one_pass_only(stage: Callable[
     assert not stopper.is_alive()
     assert at.begun == [[0, 1]], "neither the frames that wait nor the cubes that are owed cost another pass"
     assert at.engine.exited == 1
+
+
+def test_the_newest_frame_is_at_hand_while_the_engine_is_in_a_pass_and_a_pause_holds_it(
+    stage: Callable[..., Stage],
+) -> None:
+    at = stage(slow=True)
+    assert at.session.newest_frame is None
+    at.session.start()
+    at.deliver(1)
+    until(lambda: at.begun == [[0]])
+    for index in (1, 2, 3):
+        at.deliver(1)
+        until(lambda index=index: at.session.newest_frame.index == index)
+    assert at.session.stats().reconstruct_ms == 0.0
+    at.session.pause()
+    at.deliver(2)
+    at.go.release()
+    until(lambda: at.session.stats().reconstruct_ms > 0)
+    assert at.session.newest_frame.index == 3
+    at.session.resume()
+    at.deliver(1)
+    until(lambda: at.session.newest_frame.index == 6)
+
+
+def test_the_newest_frame_is_never_older_than_a_result(stage: Callable[..., Stage]) -> None:
+    at = stage()
+    at.session.start()
+    at.source.gate.release(500)
+    last = -1
+    while last < 499:
+        result, newest = at.session.take_result(10), at.session.newest_frame
+        assert result is not None
+        last = result.frame.index
+        assert newest.index >= last
+
+
+def test_a_file_in_a_pause_does_not_run_ahead_on_the_screen() -> None:
+    calibration = small_calibration()
+    source = FakeSource(calibration.measurement_shape, count=20, gated=True, is_file=True)
+    with Session(source, calibration) as session:
+        session.start()
+        source.gate.release()
+        until(lambda: session.newest_frame is not None)
+        session.pause()
+        source.gate.release(9)
+        until(lambda: session.stats().frames == 2)  # the one that was on its way
+        until(lambda: (result := session.take_result(0.05)) is not None and result.frame.index == 1)
+        assert session.newest_frame.index == 1
+        assert session.stats().frames == 2
+        session.resume()
+        until(lambda: session.newest_frame.index == 9)
 
 
 def test_a_paused_camera_leaves_a_gap_that_the_engine_sees(stage: Callable[..., Stage]) -> None:

@@ -140,6 +140,24 @@ def test_another_source_leaves_nothing_of_the_old_picture(screen: Screen) -> Non
     assert (screen.bar.correction_text, screen.bar.saturation_text) == ("", "")
 
 
+def test_a_frame_ahead_of_its_turn_is_read_in_the_raw_view_only(screen: Screen) -> None:
+    result, place = screen.result, (3, 5)
+    screen.show_frame(Frame(np.full(result.frame.shape, 1234, np.uint16), 9, 0))
+    assert screen.seen is result.cube
+    np.testing.assert_array_equal(screen.result.frame.pixels, result.frame.pixels)
+    screen.choose_view(View.RAW)
+    screen.image.hovered.emit(*place)
+    assert screen.readout.endswith("raw 1234 DN")
+    screen.show_frame(Frame(np.full(result.frame.shape, 777, np.uint16), 10, 0))
+    assert screen.readout.endswith("raw 777 DN")
+    np.testing.assert_array_equal(screen.image.pixels, 777)
+    screen.show_result(result, screen.frame)
+    np.testing.assert_array_equal(screen.image.pixels, 777)
+    screen.set_calibration(small_calibration())
+    screen.show_frame(Frame(np.full(result.frame.shape, 3, np.uint16), 11, 0))
+    assert screen.image.pixels is None, "a frame alone does not belong to another source"
+
+
 def test_a_late_cube_is_not_read_beside_the_raw_value_of_a_newer_frame(screen: Screen) -> None:
     result = screen.result
     pixels = np.full((HEIGHT, WIDTH), 1234, np.uint16)  # a grid like that of the scene, as behind a dual disperser
