@@ -3,6 +3,7 @@
 from livecassi.calibration import CalibrationError, MeasurementFlag
 from livecassi.drivers import LivecassiError, SourceError, SourceLostError
 from livecassi.engines import EngineError, EngineInfo
+from livecassi.engines.weights import TrainingState
 
 
 def bytes_text(count: float) -> str:
@@ -60,6 +61,15 @@ def pace_lines(info: EngineInfo) -> list[str]:
     if not lines and info.window > 1:
         lines.append(f"looks at {info.window} frames for each cube")
     return lines
+
+
+def weights_words(info: EngineInfo) -> tuple[str, str]:
+    """The weights that an engine runs with, and a word of caution about them; empty where there are none."""
+    weights = dict(info.options).get("weights", "")
+    for state in (TrainingState.PARTLY_TRAINED, TrainingState.UNTRAINED):
+        if weights.endswith(note := f" ({state})"):
+            return weights.removesuffix(note), str(state)
+    return weights, ""
 
 
 def headline(error: Exception) -> str:

@@ -7,10 +7,13 @@ from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.session import SessionStats
+from livecassi.app.windows.elided_label import ElidedLabel
 from livecassi.app.windows.theme import as_panel, dim_label, section_label
-from livecassi.app.wording import pace_lines
+from livecassi.app.wording import pace_lines, weights_words
 from livecassi.calibration import Calibration
-from livecassi.engines import EngineSpec
+from livecassi.engines import EngineInfo, EngineSpec
+
+CAUTION = "These weights are {}: colours and details of the picture are not yet those that the network can give"
 
 
 def why_not(spec: EngineSpec, calibration: Calibration) -> str:
@@ -39,6 +42,9 @@ class EnginePanel(QWidget):
         self.options.clicked.connect(self.options_wanted)
         self._state = QLabel()
         self._pace = dim_label()
+        self._weights, self._caution = ElidedLabel(), QLabel()
+        self._caution.setObjectName("caution")
+        self._caution.hide()
         self._state.setWordWrap(True)
         self._pace.setMinimumHeight(2 * self._pace.fontMetrics().lineSpacing())  # panels below never move
         self._pace.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -46,12 +52,17 @@ class EnginePanel(QWidget):
         row.setSpacing(6)
         row.addWidget(self.combo, 1)
         row.addWidget(self.options)
+        weights = QHBoxLayout()
+        weights.setSpacing(6)
+        weights.addWidget(self._caution)
+        weights.addWidget(self._weights, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(8)
         column.addWidget(section_label("Engine"))
         column.addLayout(row)
         column.addWidget(self._state)
+        column.addLayout(weights)
         column.addWidget(self._pace)
 
     def show_engines(self, specs: Mapping[str, EngineSpec], calibration: Calibration, chosen: str) -> None:
@@ -77,7 +88,7 @@ class EnginePanel(QWidget):
             self.combo.setToolTip(str(self.combo.itemData(index, Qt.ItemDataRole.ToolTipRole)))
 
     def show_progress(self, stats: SessionStats) -> None:
-        """Say which engine runs, how late its cubes come, and which is being prepared."""
+        """Say which engine runs, with which weights, how late its cubes come, and which is being prepared."""
         engine = stats.next_engine
         if stats.building:
             text = f"preparing {stats.building}…"
@@ -87,8 +98,25 @@ class EnginePanel(QWidget):
             text = f"{engine.name} is {'running' if stats.engine else 'ready'}"
         self._state.setText(text)
         self._pace.setText("\n".join(pace_lines(engine)) if engine is not None else "")
+        self._show_weights(engine)
+
+    def _show_weights(self, engine: EngineInfo | None) -> None:
+        name, caution = weights_words(engine) if engine is not None else ("", "")
+        stem = name.removesuffix(".safetensors")
+        self._weights.show_line(stem if caution or not name else f"weights {stem}")
+        self._caution.setText(caution)
+        self._caution.setVisible(bool(caution))
+        hint = "\n".join(line for line in (f"Weights: {name}", CAUTION.format(caution) if caution else "") if line)
+        for label in (self._weights, self._caution):
+            label.setToolTip(hint if name else "")
 
     @property
     def progress_text(self) -> str:
         """What is said about the engine that runs."""
-        return " · ".join(text for text in (self._state.text(), *self._pace.text().split("\n")) if text)
+        texts = (self._state.text(), self.caution, self._weights.whole, *self._pace.text().split("\n"))
+        return " · ".join(text for text in texts if text)
+
+    @property
+    def caution(self) -> str:
+        """What is said loudly about the weights; empty where they can be trusted."""
+        return self._caution.text()

@@ -4,6 +4,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStatusBar, QWidget
 
 from livecassi.app.session import SessionStats
 from livecassi.app.windows.theme import AMBER, TEXT, dim_label, tabular
+from livecassi.app.wording import weights_words
 
 
 class Reading(QWidget):
@@ -74,4 +75,13 @@ class StatusReadings:
         if stats.recorder is not None:
             fill, size = stats.recorder.queue_fill, stats.recorder.queue_frames
             self.queue.show_text(f"{fill} / {size}", alarm=fill > size // 2)
-        self.engine.show_text(f"preparing {stats.building}…" if stats.building else stats.engine or "none")
+        self._show_engine(stats)
+
+    def _show_engine(self, stats: SessionStats) -> None:
+        if stats.building:
+            self.engine.show_text(f"preparing {stats.building}…")
+            return
+        info = stats.next_engine
+        _, caution = weights_words(info) if info is not None and info.name == stats.engine else ("", "")
+        name = stats.engine or "none"
+        self.engine.show_text(f"{name}, {caution}" if caution else name, alarm=bool(caution))

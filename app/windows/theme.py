@@ -49,6 +49,7 @@ QComboBox, QDoubleSpinBox, QSpinBox, QLineEdit {{
 QComboBox:focus, QDoubleSpinBox:focus, QSpinBox:focus, QLineEdit:focus {{ border-color: {ACCENT}; }}
 QLineEdit#wrong {{ border-color: {AMBER}; }}
 #wrong {{ color: {AMBER}; }}
+#caution {{ color: {AMBER}; font-weight: 600; }}
 QDoubleSpinBox:disabled, QSpinBox:disabled, QComboBox:disabled {{ color: {DIM}; background: {PANEL}; }}
 QAbstractSpinBox QLineEdit {{ background: transparent; border: none; padding: 0; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}

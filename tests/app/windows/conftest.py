@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ NET_OPTIONS = {
 class Workshop:
     """Engines to choose from; `gate` holds back the building of `slow`; `built` keeps what was made.
 
-    `net` looks at three frames and has options; `nets` keeps those built and `wishes` the options of each.
+    `net` looks at three frames and has options; `nets` keeps those built and `wishes` the options of each. It says that
+    it runs with `net_weights`.
     """
 
     def __init__(self) -> None:
@@ -54,6 +56,7 @@ class Workshop:
         self.nets: list[FakeWindowEngine] = []
         self.wishes: list[dict[str, object]] = []
         self.net_is_broken = False
+        self.net_weights = ""
         self.before_pass: Callable[[list[int]], object] = lambda frames: None
         self.built: dict[str, SeenEngine] = {}
         everything = frozenset(System)
@@ -76,6 +79,8 @@ class Workshop:
             raise RuntimeError("the net has a hole")
         hop, centre = int(str(options["hop"])), options["output"] == "centre"
         self.nets.append(FakeWindowEngine(calibration, "net", hop=hop, centre=centre, before_pass=self.before_pass))
+        if self.net_weights:
+            self.nets[-1].info = replace(self.nets[-1].info, options=(("weights", self.net_weights),))
         self.wishes.append(dict(options))
         return self.nets[-1]
 

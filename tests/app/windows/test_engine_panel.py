@@ -3,14 +3,17 @@
 import threading
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from fakes import FakeSource, small_calibration
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from livecassi.app.pictures import View
 from livecassi.app.windows.engine_options import EngineOptionsDialog
 from livecassi.app.windows.main_window import MainWindow
-from livecassi.app.wording import pace_lines
+from livecassi.app.wording import pace_lines, weights_words
+from livecassi.drivers import Frame
 from livecassi.engines import EngineInfo
 
 SHAPE = small_calibration().measurement_shape
@@ -28,6 +31,19 @@ MakeWindow = Callable[..., MainWindow]
 )
 def test_the_pace_of_an_engine_in_words(window: int, hop: int, latency: int, lines: list[str]) -> None:
     assert pace_lines(EngineInfo("net", "cpu", "0", (), window, hop, latency)) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("net.safetensors", ("net.safetensors", "")),
+        ("net.safetensors (partly trained)", ("net.safetensors", "partly trained")),
+        ("net (2).safetensors", ("net (2).safetensors", "")),
+    ],
+)
+def test_the_weights_of_an_engine_in_words(text: str, words: tuple[str, str]) -> None:
+    assert weights_words(EngineInfo("net", "cpu", "0", (("hop", "1"), ("weights", text)))) == words
+    assert weights_words(EngineInfo("fake", "cpu", "0", (("hop", "1"),))) == ("", "")
 
 
 def open_options(qtbot: QtBot, window: MainWindow) -> EngineOptionsDialog:
@@ -184,6 +200,78 @@ def test_while_a_slow_engine_makes_its_first_cube_it_is_said_whose_picture_is_se
     assert window.display.result.cube.engine == "fake"
     go.set()
     qtbot.waitUntil(lambda: window.display.image.notice == "" and window.display.result.cube.engine == "net")
+
+
+def test_weights_are_named_and_those_partly_trained_are_said_loudly(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    window = make_window(engine_name="fake")
+    qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+    place, width = window.recording.pos(), window.minimumSizeHint().width()
+    for weights, said, status in (
+        ("net-of-a-very-long-name-that-fits-no-panel-at-all.safetensors", "", "net"),
+        ("net.safetensors (partly trained)", "partly trained", "net, partly trained"),
+    ):
+        workshop.net_weights = weights
+        window.choose_engine("net")
+        qtbot.waitUntil(lambda status=status: window.status.engine.text == status)
+        assert window.engines.caution == said
+        assert weights.split(".")[0] in window.engines.progress_text
+        assert (window.recording.pos(), window.minimumSizeHint().width()) == (place, width)
+        window.choose_engine("fake")
+        qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+        assert window.engines.caution == ""
+        assert window.engines.progress_text == "fake is running"
+
+
+def test_the_raw_view_goes_with_the_camera_while_the_engine_is_in_a_pass(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    class Brighter(FakeSource):
+        def frame(self, index: int) -> Frame:
+            pixels = np.full(self.shape, 100 + index, np.uint16)
+            pixels[:6] = 4095 if index >= 4 else 100
+            return Frame(pixels, index, index, bit_depth=12)
+
+    go, begun = threading.Event(), threading.Event()
+
+    def pass_from_the_second(frames: list[int]) -> None:
+        if frames != [0]:
+            begun.set()
+            assert go.wait(10)
+
+    workshop.before_pass = pass_from_the_second
+    source = Brighter(SHAPE, gated=True)
+    window = make_window(source, engine_name="net")
+    qtbot.waitUntil(lambda: not window.session.stats().building)
+    display = window.display
+    source.gate.release()
+    qtbot.waitUntil(lambda: window.cubes_shown == 1)
+    source.gate.release()
+    qtbot.waitUntil(begun.is_set)
+    picture, shown = display.picture, window.pictures_shown
+    source.gate.release(3)
+    qtbot.waitUntil(lambda: display.frame.index == 4)
+    assert display.bar.saturation_text == "SATURATED 25.0 %", "it is of the newest frame"
+    assert display.picture is picture, "the cube stays"
+    assert not display.image.saturation_shown, "marks belong to the picture under them"
+    assert window.pictures_shown == shown, "the same picture is not counted again"
+    display.choose_view(View.RAW)
+    for index in (5, 6, 7):
+        source.gate.release()
+        qtbot.waitUntil(lambda index=index: display.frame.index == index)
+        np.testing.assert_array_equal(display.image.pixels[-1], 100 + index)
+    assert display.image.saturation_shown
+    assert window.pictures_shown == shown + 3
+    window.toggle_play()
+    source.gate.release(2)
+    qtbot.waitUntil(lambda: window.session.stats().frames == 10)
+    go.set()
+    qtbot.waitUntil(lambda: window.cubes_shown > 1)
+    assert display.frame.index == 7
+    np.testing.assert_array_equal(display.image.pixels[-1], 107)
+    display.choose_view(View.COLOUR)
+    assert display.seen is display.result.cube
 
 
 def test_nothing_below_the_engine_moves_when_its_pace_is_told(qtbot: QtBot, make_window: MakeWindow) -> None:
