@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from livecassi.app.commands.benchmark_pg_svrt import pg_svrt
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -19,6 +21,9 @@ benchmark_app = typer.Typer(
 @benchmark_app.callback()
 def benchmark() -> None:
     """Measure an engine on known scenes: quality and speed."""
+
+
+benchmark_app.command("pg-svrt")(pg_svrt)
 
 
 @benchmark_app.command("gap-tv")
