@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -18,7 +19,7 @@ from livecassi.engines.networks.inputs import Brightness, check_bench, measured_
 from livecassi.engines.networks.loading import load_network
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.networks.runner import Placing, Runner, give_back_memory
-from livecassi.engines.networks.sliding_window import Output, SlidingWindow
+from livecassi.engines.networks.sliding_window import Fetch, Output, SlidingWindow
 
 if TYPE_CHECKING:
     from livecassi.engines.networks.pg_svrt import PGSVRT
@@ -95,18 +96,18 @@ class VideoEngine:
         self._window.reset()
         self._brightness.forget()
 
-    def _reconstruct(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Cube]:
+    def _reconstruct(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Fetch]:
         if self._runner is None:
             raise EngineError(f"this '{self.info.name}' engine was left and gave back its memory; build it again")
         self._brightness.choose(frames[-1].values)
         stacked = np.stack([frame.values[:, : self._columns] for frame in frames])[None]
         cubes = self._runner.run(torch.from_numpy(stacked).float() * self._brightness.to_network)
         back = torch.from_numpy(self._brightness.from_network).to(cubes.device)
-        return [self._wrap((cubes[position] * back).cpu().numpy(), frames[position]) for position in positions]
+        return [partial(self._fetch, cubes[position] * back, frames[position]) for position in positions]
 
-    def _wrap(self, values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], measurement: Measurement) -> Cube:
+    def _fetch(self, values: torch.Tensor, measurement: Measurement) -> Cube:
         return Cube(
-            values,
+            values.cpu().numpy(),
             self._calibration.wavelengths_nm,
             self._calibration.id,
             self.info.name,

@@ -9,14 +9,16 @@ as by `reset`: cubes after a failure never mix with those before.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from livecassi.calibration import Measurement
 from livecassi.engines.cube import Cube
 
-Pass = Callable[[Sequence[Measurement], Sequence[int]], Sequence[Cube]]
+Fetch = Callable[[], Cube]  # a cube that a pass made, brought from the device only where it is handed out
+Pass = Callable[[Sequence[Measurement], Sequence[int]], Sequence[Fetch]]
 
 
 class Output(StrEnum):
@@ -32,11 +34,11 @@ class _Taken:
 
     measurement: Measurement
     call: int | None
-    cube: Cube | None = None  # made already, but to be made again if the next frame comes
+    fetch: Fetch | None = None  # its cube is made already, but will be made again if the next frame comes
 
 
 class SlidingWindow:
-    """Hands windows of `length` frames to `reconstruct(frames, positions)`, which gives the cubes at `positions`."""
+    """Hands windows of `length` frames to `reconstruct(frames, positions)`, which makes the cubes at `positions`."""
 
     def __init__(self, reconstruct: Pass, length: int, hop: int = 1, output: Output = Output.LATEST) -> None:
         if not 1 <= hop <= length:
@@ -55,7 +57,8 @@ class SlidingWindow:
 
     def take(self, measurement: Measurement) -> Cube | None:
         """The cube of the measurement taken `latency` calls before, None for the first calls."""
-        self._add(measurement, self._calls)
+        with self._forgetting_on_failure():
+            self._add(measurement, self._calls)
         self._calls += 1
         if self._ready and self._ready[0][0] < self._calls - self.latency:
             return self._ready.popleft()[1]
@@ -63,11 +66,13 @@ class SlidingWindow:
 
     def observe(self, measurement: Measurement) -> None:
         """Take a neighbour that no cube is owed to."""
-        self._add(measurement, None)
+        with self._forgetting_on_failure():
+            self._add(measurement, None)
 
     def flush(self) -> list[Cube]:
         """End the sequence: every cube that is still owed, oldest first."""
-        self._end_run()
+        with self._forgetting_on_failure():
+            self._end_run()
         cubes = [cube for _, cube in self._ready]
         self.reset()
         return cubes
@@ -77,6 +82,14 @@ class SlidingWindow:
         self._run.clear()
         self._ready.clear()
         self._calls = 0
+
+    @contextmanager
+    def _forgetting_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.reset()
+            raise
 
     def _add(self, measurement: Measurement, call: int | None) -> None:
         if self._run and measurement.frame_index != self._run[-1].measurement.frame_index + 1:
@@ -93,7 +106,7 @@ class SlidingWindow:
         return next((len(self._run) - place for place, taken in enumerate(self._run) if taken.call is not None), 0)
 
     def _end_run(self) -> None:
-        if any(taken.call is not None and taken.cube is None for taken in self._run):
+        if any(taken.call is not None and taken.fetch is None for taken in self._run):
             self._pass()
         self._settle(keep=0)
         self._run.clear()
@@ -105,13 +118,8 @@ class SlidingWindow:
         wanted = [taken for taken in self._run if taken.call is not None]
         measurements = [taken.measurement for taken in frames]
         positions = [self._position(taken, frames) for taken in wanted]
-        try:
-            cubes = self._reconstruct(measurements, positions)
-        except BaseException:
-            self.reset()
-            raise
-        for taken, cube in zip(wanted, cubes, strict=True):
-            taken.cube = cube
+        for taken, fetch in zip(wanted, self._reconstruct(measurements, positions), strict=True):
+            taken.fetch = fetch
 
     def _position(self, wanted: _Taken, frames: list[_Taken]) -> int:
         """Where a frame stands in the window; of copies the one nearest to the centre, which has most neighbours."""
@@ -121,6 +129,6 @@ class SlidingWindow:
     def _settle(self, keep: int) -> None:
         """Hand over the cubes that were made, but for the last `keep` frames, which may get better ones."""
         for taken in list(self._run)[: len(self._run) - keep]:
-            if taken.call is not None and taken.cube is not None:
-                self._ready.append((taken.call, taken.cube))
-                taken.call = taken.cube = None
+            if taken.call is not None and taken.fetch is not None:
+                self._ready.append((taken.call, taken.fetch()))
+                taken.call = taken.fetch = None

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from livecassi.calibration import Measurement
 from livecassi.engines import Cube
-from livecassi.engines.networks.sliding_window import Output, SlidingWindow
+from livecassi.engines.networks.sliding_window import Fetch, Output, SlidingWindow
 
 LENGTH = 3
 MODES = list(product((1, 2, 3), Output))
@@ -25,26 +26,22 @@ def measured(index: int, moment: int = 0) -> Measurement:
 
 @dataclass
 class Passes:
-    """A network that notes what it saw: the frames of each pass, and which of them were wanted."""
+    """A network that notes what it saw: the frames of each pass, and which were wanted; and how many were fetched."""
 
     seen: list[tuple[list[int], list[int]]] = field(default_factory=list)
+    fetched: int = 0
     fail_at: int | None = None
 
-    def __call__(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Cube]:
+    def __call__(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Fetch]:
         self.seen.append(([frame.frame_index for frame in frames], list(positions)))
         if len(self.seen) - 1 == self.fail_at:
             raise ArithmeticError("the network failed")
-        return [
-            Cube(
-                np.full((1, 1, 1), position, np.float32),
-                np.ones(1, np.float32),
-                "c",
-                "net",
-                frames[position].frame_index,
-                frames[position].host_time_ns,
-            )
-            for position in positions
-        ]
+        return [partial(self.fetch, frames[position], position) for position in positions]
+
+    def fetch(self, frame: Measurement, position: int) -> Cube:
+        self.fetched += 1
+        values = np.full((1, 1, 1), position, np.float32)
+        return Cube(values, np.ones(1, np.float32), "c", "net", frame.frame_index, frame.host_time_ns)
 
 
 def windowed(hop: int, output: Output = Output.LATEST, fail_at: int | None = None) -> tuple[SlidingWindow, Passes]:
@@ -146,6 +143,7 @@ def test_whatever_comes_each_gets_its_cube_once_in_order_and_a_gap_parts(
         assert len(passes.seen) == sum(math.ceil(len(run) / hop) for run in runs(indices))
     else:
         assert len(passes.seen) == sum(max(1, len(run) - 1) for run in runs(indices))
+    assert passes.fetched == len(indices)
     assert window.flush() == []
 
 
