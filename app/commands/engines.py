@@ -18,15 +18,20 @@ def engines(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         typer.echo(json.dumps([_describe(spec) for spec in specs], indent=2))
         return
     for spec in specs:
-        missing = spec.missing()
         typer.echo(f"{spec.name}  {spec.title}")
         typer.echo(f"    needs    {spec.needs}")
         typer.echo(f"    cost     {spec.cost}")
         typer.echo(f"    weights  {spec.weights}")
         typer.echo(f"    systems  {', '.join(sorted(spec.systems))}")
-        typer.echo(f"    state    {f'not here: {missing}' if missing else 'ready'}")
+        typer.echo(f"    state    {_state(spec)}")
         for key, option in spec.options.items():
             typer.echo(f"    option   {key}={option.default}  {option.help}")
+
+
+def _state(spec: "EngineSpec") -> str:
+    if missing := spec.missing():
+        return f"not here: {missing}"
+    return "no weights" if spec.weights.startswith("missing") else "ready"
 
 
 def _describe(spec: "EngineSpec") -> dict[str, object]:

@@ -5,7 +5,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from weight_files import save_pg_svrt as save
 
 from livecassi.calibration import Calibration, CalibrationHeader, Measurement, System
 from livecassi.engines import Cube, Engine, EngineError, EngineMismatchError, EngineSpec, build_engine
@@ -61,27 +61,6 @@ def bench(system: System, height: int = HEIGHT, width: int = WIDTH, last_shift: 
 def measured(calibration: Calibration, index: int) -> Measurement:
     values = np.random.default_rng(index).uniform(0, 6, calibration.measurement_shape).astype(np.float32)
     return Measurement(values, calibration.id, index, 1000 + index)
-
-
-def save(path: Path, system: System, change: Callable[[nn.Module], object] = lambda _: None, **known: object) -> Path:
-    """Random weights whose biases and gates act, with a card."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        network = PGSVRT(system)
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.add_(0.02 * torch.randn_like(parameter))
-            change(network)
-    card = WeightsCard(
-        network=NAME,
-        system=system,
-        bands=BANDS,
-        step_px=2,
-        created=datetime(2026, 2, 3, tzinfo=UTC),
-        state=TrainingState.TRAINED,
-    )
-    save_weights(path, card.model_copy(update=known), network.state_dict())
-    return path
 
 
 @pytest.fixture(scope="module")

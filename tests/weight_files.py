@@ -1,0 +1,35 @@
+"""Files of random weights that several tests share."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from livecassi.calibration import System
+from livecassi.engines.networks.pg_svrt import PGSVRT
+from livecassi.engines.weights import TrainingState, WeightsCard, save_weights
+
+
+def save_pg_svrt(
+    path: Path, system: System, change: Callable[[nn.Module], object] = lambda _: None, **known: object
+) -> Path:
+    """Random weights of PG-SVRT whose biases and gates act, in the disguise of trained ones; `known` is on the card."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = PGSVRT(system)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.02 * torch.randn_like(parameter))
+            change(network)
+    card = WeightsCard(
+        network="pg-svrt",
+        system=system,
+        bands=30,
+        step_px=2,
+        created=datetime(2026, 2, 3, tzinfo=UTC),
+        state=TrainingState.TRAINED,
+    )
+    save_weights(path, card.model_copy(update=known), network.state_dict())
+    return path
