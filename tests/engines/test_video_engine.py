@@ -2,8 +2,7 @@
 
 import gc
 import threading
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +18,8 @@ from livecassi.calibration import Calibration, CalibrationHeader, Measurement, S
 from livecassi.engines import Cube, Engine, EngineError, EngineMismatchError, EngineSpec, build_engine
 from livecassi.engines.errors import EngineUnavailableError, WeightsError
 from livecassi.engines.networks import find_network
-from livecassi.engines.networks import runner as runner_module
-from livecassi.engines.networks.memory import free_memory
-from livecassi.engines.networks.pg_svrt import PGSVRT, PreparedMask
+from livecassi.engines.networks.pg_svrt import PGSVRT
 from livecassi.engines.networks.pg_svrt.network import SMALLEST_SIDE
-from livecassi.engines.networks.runner import Placing, Precision, Runner, fitting_tile
 from livecassi.engines.networks.video_spec import video_spec
 from livecassi.engines.weights import TrainingState, WeightsCard, read_card, save_weights
 
@@ -187,7 +183,7 @@ def test_cubes_have_the_units_of_the_measurement(weights: dict[System, Path]) ->
     assert psnr(ten.values, 10 * one.values) > 60
 
 
-# ---- precision, memory, threads --------------------------------------------------------------------------------------
+# ---- precision and threads --------------------------------------------------------------------------------------
 
 
 def test_bf16_is_close_to_fp32(weights: dict[System, Path]) -> None:
@@ -218,75 +214,6 @@ def test_numbers_that_overflow_are_an_error_that_names_the_precision(tmp_path: P
             with pytest.raises(EngineError, match=f"NaN or infinite values in {precision}"):
                 engine.reconstruct(measured(calibration, index))
         assert engine.flush() == []
-
-
-class Scripted(nn.Module):
-    """In the place of a network: `work` is called with each measurement; the cubes are zeros."""
-
-    def __init__(self, work: Callable[[Tensor], object]) -> None:
-        super().__init__()
-        self.work = work
-
-    def prepare(self, mask: Tensor) -> PreparedMask:
-        return PreparedMask(mask[..., None], mask[..., None])
-
-    def forward(self, measurement: Tensor, mask: PreparedMask) -> Tensor:
-        self.work(measurement)
-        return torch.zeros(1, 3, 1, *mask.size)
-
-
-def scripted(work: Callable[[Tensor], object], placing: Placing, side: int = 300) -> Callable[[], Tensor]:
-    runner = Runner(Scripted(work), torch.ones(side, side + 1), placing)  # type: ignore[arg-type]
-    return lambda: runner.run(torch.zeros(1, 3, side, side + 1))
-
-
-@pytest.mark.parametrize(
-    ("tile", "side", "advice"),
-    [(0, 300, "choose tile=256$"), (256, 300, "choose tile=128$"), (128, 300, "smaller region"), (0, 40, "smaller")],
-)
-def test_memory_that_ran_out_is_an_error_with_a_way_out(tile: int, side: int, advice: str) -> None:
-    features: list[weakref.ref[Tensor]] = []
-
-    def allocate(measurement: Tensor) -> None:
-        large = torch.zeros(1000)
-        features.append(weakref.ref(large))
-        torch.empty(1 << 60, dtype=torch.uint8)
-
-    run = scripted(allocate, Placing("cpu", tile=tile), side)
-    with pytest.raises(EngineError, match=advice) as refusal:
-        run()
-    assert f"does not hold frames of {side} x {side + 1} px" in str(refusal.value)
-    gc.collect()
-    assert features[0]() is None, "the error must not hold what did not fit"
-
-
-def test_other_faults_are_told_as_they_are() -> None:
-    def fail(measurement: Tensor) -> None:
-        raise RuntimeError("a fault of ours")
-
-    with pytest.raises(RuntimeError, match="a fault of ours"):
-        scripted(fail, Placing("cpu"))()
-
-
-def test_fp32_is_fp32_and_leaves_the_libraries_of_the_gpu_in_use() -> None:
-    seen: list[tuple[bool, bool]] = []
-
-    def look(measurement: Tensor) -> None:
-        seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32))
-
-    before = torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32
-    scripted(look, Placing("cpu"))()
-    assert seen == [(True, False)]
-    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32) == before
-
-
-def test_tiles_are_chosen_only_where_a_frame_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = free_memory()
-    assert free is None or free > 1 << 20
-    for amount, tile in ((1 << 40, 0), (1 << 30, 256), (None, 0)):
-        monkeypatch.setattr(runner_module, "free_memory", lambda amount=amount: amount)
-        assert fitting_tile("cpu", (1024, 1024)) == tile
-    assert fitting_tile("cpu", (64, 64)) == 0
 
 
 def test_built_in_one_thread_used_in_another(weights: dict[System, Path]) -> None:
@@ -429,7 +356,3 @@ def test_weights_given_as_a_file_are_used(weights: dict[System, Path], tmp_path:
         built(calibration, weights=str(weights[System.SD_CASSI]))
     with pytest.raises(WeightsError, match="does not exist"):
         built(calibration, weights=str(tmp_path / "absent.safetensors"))
-
-
-def test_precision_in_words() -> None:
-    assert [str(precision) for precision in Precision] == ["fp32", "bf16", "fp16"]
