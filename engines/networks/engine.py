@@ -75,7 +75,7 @@ class VideoEngine:
         """The cube `(C, H, W)` that is due, see `EngineInfo.latency`.
 
         Raises `EngineMismatchError` for a measurement of another calibration or size, or with NaN, which is not taken;
-        and `EngineError` where the network fails, after which all is forgotten, as by `reset`.
+        and `EngineError` where the network fails, after which the frames so far and their cubes are forgotten.
         """
         check_measurement(measurement, self._calibration)
         return self._window.take(measurement)
