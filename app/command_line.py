@@ -67,6 +67,34 @@ app.command()(doctor)
 
 def main() -> None:
     """Run the command line; a refusal is one clear message and exit code 2."""
+    try:
+        _run()
+    except SystemExit as ended:
+        _leave_stuck_threads(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+        raise
+
+
+def _leave_stuck_threads(code: int) -> None:
+    """End the process here and now where a session had to leave a thread behind.
+
+    In the midst of a pass of a network, or in a vendor's library, it would abort the interpreter's own end.
+    """
+    import logging
+    import threading
+
+    threads = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    if not any(thread.daemon and thread.name.startswith("livecassi-") for thread in threads):
+        return
+    for thread in threads:
+        if not thread.daemon:  # a recording that is being written is waited for, as at any end
+            thread.join()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run() -> None:
     # Engine, simulated bench and screen run side by side, and idle BLAS threads spin: with one thread each the live
     # view reconstructs half as many cubes again. Read when numpy is imported, which nothing has done yet.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

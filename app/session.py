@@ -30,6 +30,7 @@ from livecassi.engines import Cube, Engine, EngineInfo
 log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 5.0  # closing never hangs: a thread stuck in a vendor's library is left behind
+PASS_TIMEOUT_S = 60.0  # a session that goes on afterwards gives a slow engine the time for its pass
 WRITER_TIMEOUT_S = 60.0  # a slow disk gets the time to take what is queued
 
 
@@ -46,8 +47,8 @@ class SessionState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SessionStats:
     """One reading of every counter. `lost`: gaps in the source's indices; `dropped`: frames that the recorder
-    could not keep; `replaced`: frames that got no cube because a newer one came. `engine` is in use; `next_engine`
-    is what the next frame will meet, the same one unless another has just been built.
+    could not keep; `replaced`: frames that got no cube because a newer one came. `present_engine` is in use, by
+    the name `engine`; `next_engine` is what the next frame will meet, the same one unless another has just been built.
     """
 
     state: SessionState
@@ -60,10 +61,15 @@ class SessionStats:
     saturated_fraction: float | None
     settings: SourceSettings
     recorder: RecorderStats | None
-    engine: str
+    present_engine: EngineInfo | None
     next_engine: EngineInfo | None
     building: str
     error: Exception | None
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine in use, or ''."""
+        return self.present_engine.name if self.present_engine is not None else ""
 
 
 class Session:
@@ -133,15 +139,19 @@ class Session:
 
         The engine is given the time for the pass that it is in, not for the cubes that it still owes.
         """
+        self._halt(PASS_TIMEOUT_S)
+
+    def _halt(self, pass_timeout_s: float) -> None:
         with self._lock:
             self._stopping = True  # from now on no thread of the session makes another
         self._tell_to_stop()
         stuck = False
         for thread in self._threads:
-            thread.join(JOIN_TIMEOUT_S)
+            timeout_s = pass_timeout_s if thread.name.endswith("reconstruction") else JOIN_TIMEOUT_S
+            thread.join(timeout_s)
             if thread.is_alive():
                 stuck = True
-                log.error("thread %s did not end within %.0f s and is left behind", thread.name, JOIN_TIMEOUT_S)
+                log.error("thread %s did not end within %.0f s and is left behind", thread.name, timeout_s)
         self._threads.clear()
         self.stop_recording()
         self._engines.close(release=not stuck)
@@ -156,8 +166,8 @@ class Session:
         self._live.frames.close()
 
     def close(self) -> None:
-        """Stop for good and release the source."""
-        self.stop()
+        """Stop for good and release the source. A pass that takes long is not waited for: its thread ends by itself."""
+        self._halt(JOIN_TIMEOUT_S)
         release, self._release = self._release, lambda: None
         release()
 
@@ -280,7 +290,7 @@ class Session:
             saturated_fraction=live.saturated_fraction,
             settings=self._settings,
             recorder=recorder.stats if recorder is not None else None,
-            engine=engine.info.name if engine is not None else "",
+            present_engine=engine.info if engine is not None else None,
             next_engine=newest.info if newest is not None else None,
             building=self._engines.building,
             error=error,

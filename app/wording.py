@@ -3,6 +3,7 @@
 from livecassi.calibration import CalibrationError, MeasurementFlag
 from livecassi.drivers import LivecassiError, SourceError, SourceLostError
 from livecassi.engines import EngineError, EngineInfo
+from livecassi.engines.errors import WeightsError
 from livecassi.engines.weights import TrainingState
 
 
@@ -74,8 +75,10 @@ def weights_words(info: EngineInfo) -> tuple[str, str]:
 
 def headline(error: Exception) -> str:
     """The few words above an error's message, by what the operator can do about it."""
+    from livecassi.app.engine_slot import EngineFailedError
     from livecassi.app.recording import RecordingError
 
+    cause = error.__cause__ if isinstance(error, EngineFailedError) else error
     if isinstance(error, SourceLostError):
         return "The camera is gone"
     if isinstance(error, RecordingError):
@@ -84,6 +87,8 @@ def headline(error: Exception) -> str:
         return "The source cannot deliver"
     if isinstance(error, CalibrationError):
         return "The calibration does not fit"
+    if isinstance(cause, WeightsError):
+        return "The weights cannot be used"
     if isinstance(error, EngineError):
         return "The engine cannot reconstruct"
     if isinstance(error, LivecassiError):

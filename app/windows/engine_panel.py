@@ -26,6 +26,21 @@ def why_not(spec: EngineSpec, calibration: Calibration) -> str:
     return spec.unfit(calibration)
 
 
+def _state_text(stats: SessionStats) -> str:
+    present, following = stats.present_engine, stats.next_engine
+    if stats.building:
+        return f"preparing {stats.building}…"
+    if following is None:
+        return "no engine is running"
+    if present is None:
+        return f"{following.name} is ready"
+    if present == following:
+        return f"{present.name} is running"
+    if present.name == following.name:
+        return f"{present.name} finishes its pass"  # then it goes on with other options
+    return f"{following.name} follows {present.name}"  # which is in a pass, or in a pause
+
+
 class EnginePanel(QWidget):
     """The list of engines, a way to the options of the one chosen, and what runs."""
 
@@ -89,14 +104,8 @@ class EnginePanel(QWidget):
 
     def show_progress(self, stats: SessionStats) -> None:
         """Say which engine runs, with which weights, how late its cubes come, and which is being prepared."""
-        engine = stats.next_engine
-        if stats.building:
-            text = f"preparing {stats.building}…"
-        elif engine is None:
-            text = "no engine is running"
-        else:
-            text = f"{engine.name} is {'running' if stats.engine else 'ready'}"
-        self._state.setText(text)
+        engine = stats.present_engine or stats.next_engine
+        self._state.setText(_state_text(stats))
         self._pace.setText("\n".join(pace_lines(engine)) if engine is not None else "")
         self._show_weights(engine)
 

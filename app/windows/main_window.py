@@ -234,8 +234,10 @@ class MainWindow(QMainWindow):
         self.display.image.show_notice(text)
 
     def _notice(self, stats: SessionStats) -> str:
-        if self._switch.busy or self._closing:
-            return self._switch.busy or "Closing: the recording is being finished…"
+        if self._closing:
+            return "Closing: the recording is being finished…" if self.record_control.recording else "Closing…"
+        if self._switch.busy:
+            return self._switch.busy
         if time.monotonic() < self._hint_until:
             return self._hint_text
         return notice(stats, self.display.result)

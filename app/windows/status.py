@@ -81,7 +81,7 @@ class StatusReadings:
         if stats.building:
             self.engine.show_text(f"preparing {stats.building}…")
             return
-        info = stats.next_engine
-        _, caution = weights_words(info) if info is not None and info.name == stats.engine else ("", "")
+        info = stats.present_engine
+        _, caution = weights_words(info) if info is not None else ("", "")
         name = stats.engine or "none"
         self.engine.show_text(f"{name}, {caution}" if caution else name, alarm=bool(caution))

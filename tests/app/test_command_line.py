@@ -104,6 +104,38 @@ def test_help_imports_nothing_heavy() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_thread_left_behind_does_not_hold_up_the_end_and_files_are_finished(tmp_path: Path) -> None:
+    written = tmp_path / "written"
+    code = f"""
+import atexit, pathlib, sys, threading, time
+from livecassi.app.command_line import main
+atexit.register(lambda: print("ended by the interpreter"))
+never = threading.Event()
+def write():
+    time.sleep(0.5)  # longer than the command takes
+    pathlib.Path({str(written)!r}).write_text("whole")
+threading.Thread(target=write).start()
+left = sys.argv[1] == "left"
+if left:
+    threading.Thread(target=never.wait, name="livecassi-reconstruction", daemon=True).start()
+sys.argv = ["livecassi", "engines", "--no-such-option"]
+main()
+"""
+    for left in (True, False):
+        written.unlink(missing_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, "left" if left else "none"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "--no-such-option" in done.stderr
+        assert written.read_text() == "whole"
+        assert ("ended by the interpreter" in done.stdout) != left
+
+
 def test_a_measurement_becomes_cubes_that_score_well(
     run: Run, calibration: Path, measurement: Path, scene: np.ndarray, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import logging
 import pytest
 from fakes import FakeSource, small_calibration
 
+from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.log_lines import LINES_KEPT, LogLines
 from livecassi.app.recording import RecordingError
 from livecassi.app.report import report_text
@@ -13,6 +14,7 @@ from livecassi.app.wording import bytes_text, clock_text, duration_text, headlin
 from livecassi.calibration import CalibrationMismatchError
 from livecassi.drivers import LivecassiError, SourceLostError, SourceNotFoundError
 from livecassi.engines import EngineUnavailableError
+from livecassi.engines.errors import WeightsError
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,13 @@ def test_headlines_differ_by_what_can_be_done() -> None:
     ]
     assert len({headline(error) for error in errors}) == len(errors)
     assert "defect" in headline(errors[-1])
+
+
+def test_the_headline_of_an_engine_that_was_not_built_is_that_of_its_weights() -> None:
+    error = EngineFailedError("net", "no such file; 'gap-tv' goes on")
+    assert headline(error) == "The engine cannot reconstruct"
+    error.__cause__ = WeightsError("no such file")
+    assert headline(error) == headline(error.__cause__) == "The weights cannot be used"
 
 
 def test_log_lines_are_bounded_and_the_logger_is_left_as_it_was() -> None:

@@ -605,6 +605,26 @@ def test_a_file_in_a_pause_does_not_run_ahead_on_the_screen() -> None:
         until(lambda: session.newest_frame.index == 9)
 
 
+def test_stopping_has_more_patience_with_a_pass_than_closing(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "JOIN_TIMEOUT_S", 0.05)
+    for end, released in (("stop", 1), ("close", 0)):
+        at = stage(slow=True)
+        at.session.start()
+        at.deliver(1)
+        until(lambda at=at: at.begun == [[0]])
+        ending = threading.Thread(target=getattr(at.session, end))
+        ending.start()
+        until(lambda at=at: not at.source.running)
+        ending.join(0.3 if end == "stop" else 10)
+        assert ending.is_alive() == (end == "stop")
+        at.go.release()
+        ending.join(10)
+        assert not ending.is_alive()
+        assert at.engine.exited == released
+
+
 def test_a_paused_camera_leaves_a_gap_that_the_engine_sees(stage: Callable[..., Stage]) -> None:
     at = stage(hop=2)
     at.session.start()

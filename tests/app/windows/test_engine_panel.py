@@ -202,6 +202,32 @@ def test_while_a_slow_engine_makes_its_first_cube_it_is_said_whose_picture_is_se
     qtbot.waitUntil(lambda: window.display.image.notice == "" and window.display.result.cube.engine == "net")
 
 
+def test_until_a_pass_is_finished_the_next_engine_follows_the_one_that_is_in_it(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    go, begun = threading.Event(), threading.Event()
+
+    def long_pass(_frames: list[int]) -> None:
+        begun.set()
+        assert go.wait(10)
+
+    workshop.before_pass, workshop.net_weights = long_pass, "net.safetensors (partly trained)"
+    window = make_window(engine_name="net")
+    qtbot.waitUntil(begun.is_set)
+    window.choose_engine("other")
+    qtbot.waitUntil(lambda: window.engines.progress_text.startswith("other follows net"))
+    assert window.engines.caution == "partly trained"
+    assert window.status.engine.text == "net, partly trained"
+    workshop.net_weights = "better.safetensors"
+    window.choose_engine("net")
+    qtbot.waitUntil(lambda: window.engines.progress_text.startswith("net finishes its pass"))
+    window.choose_engine("other")
+    qtbot.waitUntil(lambda: window.engines.progress_text.startswith("other follows net"))
+    go.set()
+    qtbot.waitUntil(lambda: window.engines.progress_text == "other is running")
+    assert window.status.engine.text == "other"
+
+
 def test_weights_are_named_and_those_partly_trained_are_said_loudly(
     qtbot: QtBot, make_window: MakeWindow, workshop
 ) -> None:
