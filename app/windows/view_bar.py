@@ -76,9 +76,12 @@ class ViewBar(QWidget):
             text, hint = "", ""
         elif saturated:
             share = f"{100 * fraction:.1f} %" if fraction >= 0.001 else "< 0.1 %"
-            text, hint = f"SATURATED {share}", "Raw pixels at full scale: shorten the exposure or lower the gain"
+            text, hint = (
+                f"SATURATED {share}",
+                "Pixels of the newest raw frame at full scale: shorten the exposure or lower the gain",
+            )
         else:
-            text, hint = "not saturated", "No raw pixel is at full scale"
+            text, hint = "not saturated", "No pixel of the newest raw frame is at full scale"
         if text != self._saturation.text():
             self._saturation.setText(text)
             self._saturation.setToolTip(hint)
