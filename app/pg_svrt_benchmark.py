@@ -24,10 +24,10 @@ from livecassi.engines.networks import find_network
 from livecassi.engines.networks.pg_svrt.cost import count_macs
 from livecassi.engines.networks.pg_svrt.difference import difference
 from livecassi.engines.networks.pg_svrt.network import SMALLEST_SIDE
-from livecassi.engines.networks.pg_svrt.peak_memory import PeakMemory, peak_in_fresh_process, peak_on_cuda
+from livecassi.engines.networks.pg_svrt.peak_memory import PeakMemory, peak_in_fresh_process, with_peak_on_cuda
 from livecassi.engines.networks.pg_svrt.timing import copy_bandwidth, on_threads, time_in_turn, time_once
 from livecassi.engines.networks.pg_svrt.trial import NAME, Trial, draw_trial, load_for_trials, save_random_weights
-from livecassi.engines.networks.runner import Placing, Precision, Runner, choose_device
+from livecassi.engines.networks.runner import Placing, Precision, choose_device
 from livecassi.engines.networks.tiles import GRID, SMALLEST, stretches
 
 LARGEST_SIDE = 4096
@@ -115,6 +115,7 @@ class _Benchmark:
         self._network = load_for_trials(weights, plan.system)
         self._device = choose_device(plan.device)
         self._placing = Placing(self._device.type)
+        self._bandwidth = copy_bandwidth(self._device)
 
     def report(self) -> Report:
         plan = self._plan
@@ -135,16 +136,14 @@ class _Benchmark:
         return draw_trial(self._network, self._weights, *size)
 
     def _machine(self) -> Machine:
-        load = _load()
-        self._say("bandwidth of copies")
         return Machine(
             self._trial((SMALLEST_SIDE, SMALLEST_SIDE)).runner(self._placing).describes,
             version("torch"),
             self._plan.threads,
             os.cpu_count() or 1,
             os.environ.get("OMP_WAIT_POLICY", "not set"),
-            load,
-            copy_bandwidth(self._device),
+            _load(),
+            self._bandwidth,
         )
 
     def _costs(self) -> list[Cost]:
@@ -176,34 +175,33 @@ class _Benchmark:
 
     def _memory(self, size: Size, trial: Trial) -> PeakMemory | None:
         if self._on_cuda:
-            return peak_on_cuda(lambda: trial.runner(self._placing).run(trial.window), self._device)
+            return with_peak_on_cuda(lambda: trial.runner(self._placing).run(trial.window), self._device)[1]
         plan = self._plan
         return peak_in_fresh_process(plan.system, *size, self._weights, Precision.FP32, plan.threads)
 
     def _precisions(self, size: Size) -> Iterator[Passes]:
         """Every precision that the device has, on CUDA without and with a graph."""
-        trial = self._trial(size)
-        window, exact = trial.window, None
-        floor_s = FLOOR_BYTES_PER_PIXEL * _pixels(size) / copy_bandwidth(self._device)
+        trial, exact = self._trial(size), None
         for precision in Precision if self._on_cuda else (Precision.FP32, Precision.BF16):
             for graph in (False, True) if self._on_cuda else (False,):
                 self._say(f"{_words(size)}: {precision}{' as a graph' if graph else ''}")
-                nothing = Passes(*size, precision, graph)
+                placing = replace(self._placing, precision=precision, graph=graph)
+                work = partial(trial.runner(placing).run, trial.window)  # frees the one before, and its graph
+                passes = Passes(*size, precision, graph)
                 try:
-                    runner = trial.runner(replace(self._placing, precision=precision, graph=graph))
-                    cubes = runner.run(window).clone()  # a graph overwrites what it gave before
+                    cubes, memory = with_peak_on_cuda(work, self._device)  # a graph takes its memory in the first pass
+                    cubes = cubes.clone()  # and overwrites in each what it gave before
+                    (timing,) = time_in_turn([work], self._plan.rounds, self._device)
+                except EngineError as error:  # too large for this device or precision: the others still count
+                    yield replace(passes, trouble=str(error))
+                else:
+                    apart = None if exact is None else difference(cubes, exact)
                     exact = cubes if exact is None else exact
-                    passes = self._timed(runner, trial, nothing, floor_s * BYTES[precision] / 2)
-                except EngineError as error:  # too large for this device or this precision: the others still count
-                    yield replace(nothing, trouble=str(error))
-                    continue
-                yield replace(passes, difference=None if cubes is exact else difference(cubes, exact))
+                    share = self._floor_s(size, precision) / timing.best_s
+                    yield replace(passes, timing=timing, difference=apart, floor_share=share, memory=memory)
 
-    def _timed(self, runner: Runner, trial: Trial, passes: Passes, floor_s: float) -> Passes:
-        window = trial.window
-        (timing,) = time_in_turn([lambda: runner.run(window)], self._plan.rounds, self._device)
-        memory = peak_on_cuda(lambda: runner.run(window), self._device) if self._on_cuda else None
-        return replace(passes, timing=timing, floor_share=floor_s / timing.best_s, memory=memory)
+    def _floor_s(self, size: Size, precision: Precision) -> float:
+        return FLOOR_BYTES_PER_PIXEL * _pixels(size) * BYTES[precision] / 2 / self._bandwidth
 
     def _tiles(self) -> Iterator[TileFigures]:
         size = self._plan.largest_size

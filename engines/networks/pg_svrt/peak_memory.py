@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -20,6 +21,8 @@ from livecassi.engines.errors import EngineError
 from livecassi.engines.networks.pg_svrt.timing import on_threads
 from livecassi.engines.networks.pg_svrt.trial import draw_trial, load_for_trials
 from livecassi.engines.networks.runner import Placing, Precision
+
+T = TypeVar("T")
 
 MODULE = "livecassi.engines.networks.pg_svrt.peak_memory"
 STATUS, FORGET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -52,14 +55,16 @@ def peak_in_fresh_process(
     return PeakMemory(**json.loads(done.stdout))
 
 
-def peak_on_cuda(work: Callable[[], object], device: torch.device) -> PeakMemory:
-    """What torch's allocator had handed out on the device at the peak of `work`."""
+def with_peak_on_cuda(work: Callable[[], T], device: torch.device) -> tuple[T, PeakMemory | None]:
+    """What `work` gives, and what torch's allocator had handed out at its peak; None on a CPU."""
+    if device.type != "cuda":
+        return work(), None
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
     start = torch.cuda.memory_allocated(device)
-    work()
+    result = work()
     torch.cuda.synchronize(device)
-    return PeakMemory(start, torch.cuda.max_memory_allocated(device))
+    return result, PeakMemory(start, torch.cuda.max_memory_allocated(device))
 
 
 def peak_of_passes(

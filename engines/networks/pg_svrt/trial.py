@@ -5,7 +5,7 @@ weights; cubes of random ones mean nothing and are never shown.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Trial:
     calibration: Calibration
     measurements: tuple[Measurement, ...]
     weights: Path
-    network: PGSVRT
+    network: PGSVRT = field(repr=False)
 
     @property
     def window(self) -> Tensor:
@@ -49,7 +49,7 @@ class Trial:
         return torch.from_numpy(np.stack([measurement.values for measurement in self.measurements]))[None]
 
     def runner(self, placing: Placing) -> Runner:
-        """The network in place, ready to `run(window)`."""
+        """The network in place, ready to `run(window)`. It is the one of all runners: use one device at a time."""
         mask = torch.from_numpy(network_mask(self.calibration).copy())
         return Runner(self.network, mask, placing)
 
