@@ -70,11 +70,11 @@ def pg_svrt(
     with console.status("pg-svrt") as status:
         report = run_benchmark(plan, status.update)
     for line in _heading(report):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     for table in (_costs, _comparison, _sizes, _passes, _tiles, _hops):
         console.print(table(report))
     for line in _remarks(report):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     if json is not None:
         json.write_text(dumps(asdict(report), indent=2), "utf-8")
 
