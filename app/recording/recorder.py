@@ -66,6 +66,7 @@ class Recorder:
         self._cubes: deque[Cube] = deque()
         self._finishing = False
         self._error = ""
+        self._first_index: int | None = None
         self._last_index: int | None = None
         self._lost = self._dropped = self._cubes_dropped = 0
         self._lost_before = self._dropped_before = 0
@@ -94,11 +95,14 @@ class Recorder:
             return True
 
     def append_cube(self, cube: Cube) -> bool:
-        """Queue a cube where cubes are kept; frames go first, and a full queue drops and counts the cube."""
+        """Queue a cube where cubes are kept; frames go first, and a full queue drops and counts the cube.
+
+        A cube that comes late, of a frame before the first one here, is not of this recording and not taken.
+        """
         if not self.options.cubes:
             return False
         with self._changed:
-            if self._finishing:
+            if self._finishing or self._first_index is None or cube.frame_index < self._first_index:
                 return False
             if self._error or len(self._cubes) >= CUBES_WAITING:
                 self._cubes_dropped += 1
@@ -135,6 +139,8 @@ class Recorder:
         return len(self._frames) >= self.options.queue_frames
 
     def _count_lost(self, index: int) -> None:
+        if self._first_index is None:
+            self._first_index = index
         if self._last_index is not None and index > self._last_index + 1:
             missing = index - self._last_index - 1
             self._lost += missing

@@ -218,8 +218,20 @@ def test_cubes_come_back_in_half_precision_beside_the_frames(tmp_path: Path) -> 
         assert file["cubes"].chunks == (1, 3, 64, 64)
 
 
+def test_a_late_cube_of_a_frame_before_the_recording_is_not_kept(tmp_path: Path) -> None:
+    with writing(recorder(tmp_path / "r", RecordingOptions(cubes=True))) as made:
+        assert not made.append_cube(cube(6))
+        made.append(frame(7))
+        assert not made.append_cube(cube(6))
+        assert made.append_cube(cube(7))
+    assert (made.stats.cubes_written, made.stats.cubes_dropped) == (1, 0)
+    with Recording(tmp_path / "r") as found:
+        assert found.cube(0).frame_index == 7
+
+
 def test_cubes_beyond_half_precision_are_limited_not_infinite(tmp_path: Path) -> None:
     with writing(recorder(tmp_path / "r", RecordingOptions(cubes=True))) as made:
+        made.append(frame(0))
         made.append_cube(Cube(np.full((2, 3, 5), 1e6, np.float32), np.array([1, 2], np.float32), "", "x"))
     assert Recording(tmp_path / "r").cube(0).values.max() == 65504
 
@@ -227,6 +239,7 @@ def test_cubes_beyond_half_precision_are_limited_not_infinite(tmp_path: Path) ->
 def test_another_engine_begins_a_new_file_of_cubes(tmp_path: Path) -> None:
     other = Cube(cube(1).values[:2], cube(1).wavelengths_nm[:2], "d" * 64, "network", 1)
     with writing(recorder(tmp_path / "r", RecordingOptions(cubes=True))) as made:
+        made.append(frame(0))
         made.append_cube(cube(0))
         made.append_cube(other)
     with Recording(tmp_path / "r") as found:
@@ -239,6 +252,7 @@ def test_cubes_are_left_out_unless_wanted_and_counted_when_too_many(tmp_path: Pa
     assert not plain.append_cube(cube(0))
     assert plain.stats.cubes_dropped == 0
     wanting = recorder(tmp_path / "wanting", RecordingOptions(cubes=True))
+    wanting.append(frame(0))
     assert sum(wanting.append_cube(cube(0)) for _ in range(12)) == 8
     assert wanting.stats.cubes_dropped == 4
 
