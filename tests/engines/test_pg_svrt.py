@@ -210,6 +210,25 @@ def test_a_prepared_mask_serves_many_calls_and_inputs_stay_as_they_are(system: S
     assert torch.equal(prepared.weight, weight)
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.uint16, torch.int32])
+def test_measurements_of_any_type_are_computed_with_in_that_of_the_parameters(kind: torch.dtype) -> None:
+    network = perturbed(System.DD_CASSI, seed=11).float()
+    measurement, mask = scene(System.DD_CASSI, 18, 20, seed=12)
+    given = measurement.to(kind)
+    with torch.inference_mode():
+        found = network(given, mask)
+        assert found.dtype == torch.float32
+        assert_same(found, network(given.float(), mask))
+    assert given.dtype == kind
+
+
+@pytest.mark.parametrize("system", BOTH)
+def test_no_clip_gives_no_cube(system: System) -> None:
+    measurement, mask = scene(system, 17, 19, seed=13)
+    with torch.inference_mode():
+        assert perturbed(system, seed=12)(measurement[:0], mask).shape == (0, 3, 30, 17, 19)
+
+
 @pytest.mark.parametrize("system", BOTH)
 def test_clips_of_one_batch_do_not_see_each_other(system: System) -> None:
     network = perturbed(system, seed=10)

@@ -7,6 +7,7 @@ facts are in pg-svrt.md. Parameter names are those of the authors' state dict, w
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import torch
 from torch import Tensor, nn
 
 from livecassi.calibration import System
@@ -21,7 +22,8 @@ SMALLEST_SIDE = MULTIPLE // 2 + 1  # reflection to the next multiple needs that 
 class PGSVRT(nn.Module):
     """The network. Raw measurements `(B, 3, H, W')` and a mask in, cubes `(B, 3, C, H, W)` out.
 
-    W' is W + step (C - 1) for single-disperser systems, else W. H and W are at least 17. Inputs stay as they are.
+    W' is W + step (C - 1) for single-disperser systems, else W. H and W are at least 17. Inputs stay as they are; they
+    may be of any real type and are computed with in the type of the parameters.
     """
 
     def __init__(self, system: System | str, bands: int = 30, step: int = 2) -> None:
@@ -45,7 +47,7 @@ class PGSVRT(nn.Module):
         `mask` is the pattern of the coded aperture, `(H, W)` for a single and `(H, W + step (C - 1))` for a dual
         disperser, or what each band sees of it in scene coordinates, `(C, H, W)`. Raises `EngineMismatchError`.
         """
-        mask = mask.to(self.mgdp.norm_mask.weight.dtype)
+        mask = mask.to(self._dtype)
         single = self.system.single_disperser
         if mask.ndim == 2:
             width = mask.shape[1] - (0 if single else self.largest_shift)
@@ -76,7 +78,7 @@ class PGSVRT(nn.Module):
             self._refuse("measurement", measurement, f"(B, {FRAMES}, {height}, {wide}): {FRAMES} consecutive frames")
         if tuple(measurement.shape[2:]) != (height, wide):
             self._refuse("measurement", measurement, f"(B, {FRAMES}, {height}, {wide}), as wide as its mask asks for")
-        scaled = measurement * (2 / self.bands)
+        scaled = measurement.to(self._dtype) * (2 / self.bands)
         if self.system.single_disperser:
             f0 = shifted_back(scaled, width, self.bands, self.step)
         else:
@@ -88,6 +90,10 @@ class PGSVRT(nn.Module):
         """As any module; the authors' keys fit with or without the prefix `module.` of a data-parallel training."""
         plain = {key.removeprefix("module."): value for key, value in state_dict.items()}
         return super().load_state_dict(plain, strict, assign)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.mgdp.norm_mask.weight.dtype
 
     def _check_size(self, what: str, found: Tensor, height: int, width: int) -> None:
         if min(height, width) < SMALLEST_SIDE:

@@ -39,7 +39,7 @@ def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor, unit: int
     first = parts[0]
     rows = first.shape[2]
     whole = torch.is_grad_enabled() or first.is_cuda or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
-    step = unit * max(1, PIECE_PIXELS * first.shape[-1] * rows // (first.numel() * unit))
+    step = unit * max(1, PIECE_PIXELS * first.shape[-1] * rows // max(1, first.numel() * unit))
     if whole or step >= rows:
         return work(*parts)
     wholes: list[Tensor] = []
