@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livecassi.calibration import System
-from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
+from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError, WeightsError
 from livecassi.engines.networks.registry import NetworkSpec, find_network, network_specs
 from livecassi.engines.weights import WeightsCard, card_of, is_safetensors, load_state, read_checkpoint, read_header
-from livecassi.engines.weights.fit import Layout, check_fit
+from livecassi.engines.weights.fit import Layout, check_fit, first_few
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,9 +62,16 @@ def check_layout(
     where: object,
     specs: Mapping[str, NetworkSpec],
 ) -> None:
-    """Raises `WeightsError` where names and shapes of a file are not those of the network."""
+    """Raises `WeightsError` where names and shapes of a file are not those of the network, or numbers are rounded."""
     others = {name: lambda other=other: _layout_of(other, system) for name, other in specs.items()}
-    check_fit(_layout(state), _layout(network.state_dict()), spec.name, spec.bands, where, others)
+    wanted = network.state_dict()
+    check_fit(_layout(state), _layout(wanted), spec.name, spec.bands, where, others)
+    rounded = [name for name, own in wanted.items() if own.is_floating_point() and not state[name].is_floating_point()]
+    if rounded:
+        raise WeightsError(
+            f"{where} holds whole numbers where network '{spec.name}' has fractions, in {len(rounded)} of "
+            f"{len(wanted)} tensors ({first_few(rounded)}), as if quantised; use the checkpoint in floating point"
+        )
 
 
 def built(spec: NetworkSpec, system: System) -> "Module":

@@ -136,6 +136,14 @@ def test_what_does_not_fit_is_named_and_counted(tmp_path: Path) -> None:
                 use("tiny", save(path, wrong), "dd-cassi", SPECS)
 
 
+def test_weights_rounded_to_whole_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "quantised.pth"
+    torch.save({name: (100 * tensor).to(torch.int8) for name, tensor in tiny_network().state_dict().items()}, path)
+    for use in (load_network, lambda n, w, s, specs: import_checkpoint(w, n, s, specs=specs)):
+        with pytest.raises(WeightsError, match=r"in 6 of 7 tensors \(first\.weight, first\.bias, norm\.weight, …\)"):
+            use("tiny", path, "dd-cassi", SPECS)
+
+
 def test_weights_of_another_network_or_number_of_bands_are_recognised(tmp_path: Path) -> None:
     path = tmp_path / "bare.safetensors"
     with pytest.raises(WeightsError, match="tensors of network 'other': choose that one"):
