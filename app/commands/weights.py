@@ -65,7 +65,7 @@ def import_command(
         licence=licence,
         state=None if state is None else TrainingState(state),
     )
-    card = save_weights(out, imported.card, imported.state)
+    card = save_weights(out, imported.card, imported.state, replace=force)
     for note in imported.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"{out}: {_in_one_line(card)}")

@@ -62,7 +62,7 @@ def _unpickle(path: Path) -> object:
     except _PARSER_FAULTS as error:
         if "TorchScript" in str(error):
             raise WeightsError(f"{path} is a TorchScript program, which is code; {_AFTERWARDS}") from error
-        reason = str(error).partition("\n")[0] or "it ends too early"
+        reason = re.split(r"\n|\. ", str(error))[0] or "it ends too early"  # torch goes on for a paragraph
         raise WeightsError(_no_checkpoint(path, f"{type(error).__name__}: {reason}")) from error
     return content
 
@@ -86,7 +86,7 @@ def _tensors_in(content: object, path: Path) -> "dict[str, Tensor]":
     found = content if holder is None else content[holder]
     tensors = {name: value for name, value in found.items() if isinstance(name, str) and torch.is_tensor(value)}
     if not tensors or len(tensors) < len(found):
-        odd = [f"{name} ({_kind(value)})" for name, value in found.items() if name not in tensors]
+        odd = [f"{name} ({type(value).__name__})" for name, value in found.items() if name not in tensors]
         what = f"entries that are no tensors: {', '.join(odd[:5])}" if odd else "nothing"
         raise WeightsError(
             f"{path} holds {what}{f' under {holder!r}' if holder else ''}; expected tensors by name, or a table with "

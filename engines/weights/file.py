@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def save_weights(path: Path, card: WeightsCard, state: Mapping[str, "Tensor"]) -> WeightsCard:
+def save_weights(path: Path, card: WeightsCard, state: Mapping[str, "Tensor"], *, replace: bool = True) -> WeightsCard:
     """Write tensors with their card and give the card as written, with the hash of the tensors.
 
     A file that is there is replaced only once the new one is whole on disk; a failure leaves nothing behind.
-    Raises `WeightsError`: NaN or infinite values, types that cannot be stored, a folder that cannot be written.
+    Raises `WeightsError`: NaN or infinite values, types that cannot be stored, a folder that cannot be written, or,
+    where it is not to `replace` one, a file that is there, even if it came meanwhile.
     """
     from safetensors.torch import save
 
@@ -32,12 +34,14 @@ def save_weights(path: Path, card: WeightsCard, state: Mapping[str, "Tensor"]) -
     check_finite(tensors, path.name)
     card = card.model_copy(update={"tensors_sha256": state_sha256(tensors)})
     content = save(tensors, metadata={"format": "pt", CARD_KEY: card.model_dump_json()})
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # several may write the same file at once
     try:
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if not replace and path.exists():
+            raise WeightsError(f"{path} is there already; choose another name, or have it replaced")
         partial.replace(path)
     except OSError as error:
         raise WeightsError(

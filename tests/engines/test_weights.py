@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -162,6 +163,23 @@ def test_a_failing_save_leaves_the_old_file_and_nothing_else(
         save_weights(tmp_path / "absent" / "new.safetensors", card(), tensors())
 
 
+def test_a_file_that_came_meanwhile_is_not_replaced_unasked(saved: Path, tmp_path: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(WeightsError, match="is there already"):
+        save_weights(saved, card(), {"other": torch.ones(3)}, replace=False)
+    assert saved.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [saved]
+
+
+def test_several_may_save_the_same_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "same.safetensors"
+    with ThreadPoolExecutor(4) as pool:
+        for written in [pool.submit(save_weights, path, card(), tensors()) for _ in range(20)]:
+            written.result()
+    verify_weights(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_changed_file_is_recognised(saved: Path) -> None:
     data = bytearray(saved.read_bytes())
     data[-1] ^= 1
@@ -296,7 +314,7 @@ def test_what_is_no_checkpoint_is_refused_with_the_reason(tmp_path: Path) -> Non
     (tmp_path / "words.safetensors").write_bytes(b"<html>404</html>")
     for name, words in (
         ("list.pth", "holds a list, expected tensors by name"),
-        ("number.pth", r"epoch \(a int\)"),
+        ("number.pth", r"epoch \(int\)"),
         ("empty.pth", "holds nothing"),
         ("module.pth", r"would run 'torch\.nn\.modules\.linear\.Linear'"),
         ("cut.pth", "damaged or not a checkpoint"),
