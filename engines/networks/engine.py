@@ -19,7 +19,7 @@ from livecassi.engines.networks.inputs import Brightness, check_bench, measured_
 from livecassi.engines.networks.loading import load_network
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.networks.runner import Placing, Runner, give_back_memory
-from livecassi.engines.networks.sliding_window import Fetch, Output, SlidingWindow
+from livecassi.engines.networks.sliding_window import Fetch, Frames, Output, SlidingWindow
 
 if TYPE_CHECKING:
     from livecassi.engines.networks.pg_svrt import PGSVRT
@@ -31,6 +31,7 @@ class VideoSettings:
 
     hop: int = 1
     output: Output = Output.LATEST
+    frames: Frames = Frames.VIDEO
     brightness: float | None = None
     placing: Placing = field(default_factory=Placing)
 
@@ -52,22 +53,26 @@ class VideoEngine:
         runner = Runner(network, torch.from_numpy(network_mask(calibration).copy()), settings.placing)
         self._runner: Runner | None = runner  # None once the engine was left
         self._columns = measured_columns(calibration, spec.step_px)
-        self._window = SlidingWindow(self._reconstruct, spec.frames, settings.hop, settings.output)
+        self._alone = settings.frames is Frames.STILLS
+        self._window = SlidingWindow(
+            self._reconstruct, spec.frames, settings.hop, settings.output, frames=settings.frames
+        )
+        neighbours = () if self._alone else (("hop", str(settings.hop)), ("output", str(settings.output)))
         self.info = EngineInfo(
             spec.name,
             runner.describes,
             calibration.id,
             (
                 ("weights", weights.name + note),
-                ("hop", str(settings.hop)),
-                ("output", str(settings.output)),
+                ("frames", str(settings.frames)),
+                *neighbours,
                 ("device", runner.device.type),
                 ("precision", str(settings.placing.precision)),
                 ("tile", str(settings.placing.tile or "off")),
                 ("brightness", "auto" if settings.brightness is None else f"{settings.brightness:g}"),
             ),
-            window=spec.frames,
-            hop=settings.hop,
+            window=self._window.reach,
+            hop=self._window.hop,
             latency=self._window.latency,
         )
 
@@ -99,6 +104,8 @@ class VideoEngine:
     def _reconstruct(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Fetch]:
         if self._runner is None:
             raise EngineError(f"this '{self.info.name}' engine was left and gave back its memory; build it again")
+        if self._alone:
+            self._brightness.forget()
         self._brightness.choose(frames[-1].values)
         stacked = np.stack([frame.values[:, : self._columns] for frame in frames])[None]
         cubes = self._runner.run(torch.from_numpy(stacked).float() * self._brightness.to_network)

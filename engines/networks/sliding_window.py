@@ -5,7 +5,8 @@ costs 1/h of a pass but comes h - 1 frames late; where the centre frame is wante
 is seen with a neighbour on either side. Frames are neighbours only where their indices follow each other: at a gap the
 run ends, what is owed to it is settled from its own frames, and a new run begins. A run that is shorter than the window
 is filled up with copies of its first frame; a single frame stands for all. Where a pass fails everything is forgotten,
-as by `reset`: cubes after a failure never mix with those before.
+as by `reset`: cubes after a failure never mix with those before. Pictures that do not belong together have no
+neighbours at all: each is such a single frame, whatever its index.
 """
 
 from collections import deque
@@ -28,6 +29,13 @@ class Output(StrEnum):
     CENTRE = "centre"  # one frame late, with a neighbour on either side
 
 
+class Frames(StrEnum):
+    """Whether frames belong together."""
+
+    VIDEO = "video"  # frames whose indices follow each other are neighbours
+    STILLS = "stills"  # every frame stands alone
+
+
 @dataclass(slots=True)
 class _Taken:
     """A measurement of the present run; `call` numbers those that a cube is owed to."""
@@ -38,17 +46,39 @@ class _Taken:
 
 
 class SlidingWindow:
-    """Hands windows of `length` frames to `reconstruct(frames, positions)`, which makes the cubes at `positions`."""
+    """Hands windows of `length` frames to `reconstruct(frames, positions)`, which makes the cubes at `positions`.
 
-    def __init__(self, reconstruct: Pass, length: int, hop: int = 1, output: Output = Output.LATEST) -> None:
+    Stills have no neighbours to wait for: `hop` and `output` play no part in them.
+    """
+
+    def __init__(
+        self,
+        reconstruct: Pass,
+        length: int,
+        hop: int = 1,
+        output: Output = Output.LATEST,
+        frames: Frames = Frames.VIDEO,
+    ) -> None:
         if not 1 <= hop <= length:
             raise ValueError(f"hop {hop}: expected 1 to {length}, the number of frames of one pass")
         self._reconstruct = reconstruct
-        self._length, self._hop = length, hop
-        self._ahead = 1 if output is Output.CENTRE and hop < length - 1 else 0
+        self._length = length
+        self._alone = frames is Frames.STILLS
+        self._hop = 1 if self._alone else hop
+        self._ahead = 1 if output is Output.CENTRE and hop < length - 1 and not self._alone else 0
         self._run: deque[_Taken] = deque()
         self._ready: deque[tuple[int, Cube]] = deque()
         self._calls = 0
+
+    @property
+    def reach(self) -> int:
+        """How many consecutive frames a cube draws on."""
+        return 1 if self._alone else self._length
+
+    @property
+    def hop(self) -> int:
+        """How many frames are new in each pass."""
+        return self._hop
 
     @property
     def latency(self) -> int:
@@ -92,7 +122,7 @@ class SlidingWindow:
             raise
 
     def _add(self, measurement: Measurement, call: int | None) -> None:
-        if self._run and measurement.frame_index != self._run[-1].measurement.frame_index + 1:
+        if self._run and (self._alone or measurement.frame_index != self._run[-1].measurement.frame_index + 1):
             self._end_run()
         self._run.append(_Taken(measurement, call))
         if len(self._run) > self._length:

@@ -78,6 +78,13 @@ def _options(frames: int) -> Mapping[str, EngineOption]:
             one_of("latest", "centre"),
             ("latest", "centre"),
         ),
+        "frames": EngineOption(
+            "video: frames that follow each other are seen jointly; stills: every picture alone, at once, for files of "
+            "unrelated pictures; hop and output then play no part.",
+            "video",
+            one_of("video", "stills"),
+            ("video", "stills"),
+        ),
         "weights": EngineOption(
             "A file of weights (.safetensors, see 'livecassi weights'), or auto for the best that fits.",
             "auto",
@@ -90,7 +97,7 @@ def _options(frames: int) -> Mapping[str, EngineOption]:
             ("auto", "cpu", "cuda"),
         ),
         "precision": EngineOption(
-            "fp32: exact; bf16: faster, 50 dB or more to fp32; fp16: fastest, GPU only, may overflow.",
+            "fp32: exact; bf16: faster, about 50 dB to fp32; fp16: fastest, GPU only, may overflow.",
             "fp32",
             one_of("fp32", "bf16", "fp16"),
             ("fp32", "bf16", "fp16"),
@@ -120,7 +127,7 @@ def _build(
 ) -> Engine:
     from livecassi.engines.networks.engine import VideoEngine, VideoSettings  # torch: not before it is needed
     from livecassi.engines.networks.runner import Placing, Precision, fitting_tile
-    from livecassi.engines.networks.sliding_window import Output
+    from livecassi.engines.networks.sliding_window import Frames, Output
 
     known = set(_options(network.frames))
     if unknown := set(options) - known:
@@ -138,6 +145,7 @@ def _build(
     settings = VideoSettings(
         hop if isinstance(hop, int) else 1,
         Output(str(options.get("output") or "latest")),
+        Frames(str(options.get("frames") or "video")),
         brightness if isinstance(brightness, float) else None,
         placing,
     )

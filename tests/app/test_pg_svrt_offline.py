@@ -91,7 +91,7 @@ def test_the_list_says_which_weights_there_are(run: Run, folder: Path) -> None:
     assert found["missing"] == ""
     options = found["options"]
     assert isinstance(options, dict)
-    assert list(options) == ["hop", "output", "weights", "device", "precision", "tile", "brightness"]
+    assert list(options) == ["hop", "output", "frames", "weights", "device", "precision", "tile", "brightness"]
     assert "so 3 times the rate, but 2 frames late" in options["hop"]["help"]
     assert "no weights" not in run("engines").out
 
@@ -113,7 +113,7 @@ def test_every_hop_gives_every_frame_its_cube(run: Run, recording: Path, folder:
         assert outcome.code == 0, outcome.err
         with h5py.File(out) as file:
             assert file["frame_index"][:].tolist() == list(range(FRAMES))
-            assert f"weights=good.safetensors, hop={hop}" in file.attrs["engine_options"]
+            assert f"weights=good.safetensors, frames=video, hop={hop}" in file.attrs["engine_options"]
             cubes: np.ndarray = file["cube"][:].astype(np.float32)
         assert cubes.shape == (FRAMES, 30, HEIGHT, WIDTH)
         return cubes

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from livecassi.calibration import Measurement
 from livecassi.engines import Cube
-from livecassi.engines.networks.sliding_window import Fetch, Output, SlidingWindow
+from livecassi.engines.networks.sliding_window import Fetch, Frames, Output, SlidingWindow
 
 LENGTH = 3
 MODES = list(product((1, 2, 3), Output))
@@ -115,6 +115,20 @@ def test_a_still_is_its_own_neighbour() -> None:
         cubes = [cube] if cube is not None else window.flush()
         assert [cube.frame_index for cube in cubes] == [7]
         assert passes.seen == [([7, 7, 7], [1])]
+
+
+@pytest.mark.parametrize(("hop", "output"), MODES)
+def test_unrelated_stills_come_at_once_and_have_no_neighbours(hop: int, output: Output) -> None:
+    passes = Passes()
+    window = SlidingWindow(passes, LENGTH, hop, output, Frames.STILLS)
+    assert (window.reach, window.hop, window.latency) == (1, 1, 0)
+    window.observe(measured(3))
+    for index in (4, 5, 9):
+        cube = window.take(measured(index))
+        assert cube is not None
+        assert cube.frame_index == index
+    assert window.flush() == []
+    assert passes.seen == [([index] * 3, [1]) for index in (4, 5, 9)]
 
 
 gapped = st.lists(st.sampled_from([1, 1, 1, 2, 5, 0, -3]), min_size=0, max_size=8).map(

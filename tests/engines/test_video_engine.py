@@ -156,6 +156,27 @@ def test_a_still_and_a_frame_after_a_gap_are_their_own_neighbours(weights: dict[
         assert_same(engine.reconstruct(measured(calibration, 8)), still, 8)
 
 
+def test_unrelated_stills_are_seen_alone_and_as_bright_as_each_is(weights: dict[System, Path]) -> None:
+    path, calibration = weights[System.DD_CASSI], bench(System.DD_CASSI)
+    options = {"frames": "stills", "hop": "3", "output": "centre"}
+    with built(calibration, path, **options) as engine:
+        assert (engine.info.window, engine.info.hop, engine.info.latency) == (1, 1, 0)
+        assert ("frames", "stills") in engine.info.options
+        assert not {"hop", "output"} & set(dict(engine.info.options))
+        for index in (4, 5):
+            cube = engine.reconstruct(measured(calibration, index))
+            assert_same(cube, direct(calibration, path, [index] * 3)[1], index)
+    dim = measured(calibration, 0)
+    dim = replace(dim, values=dim.values * np.float32(0.02))  # usual behind its own factor, and behind one 10 times it
+    with built(calibration, path, brightness="auto", **options) as engine:
+        alone = engine.reconstruct(dim)
+        engine.reconstruct(replace(dim, values=dim.values * np.float32(0.2)))
+        after = engine.reconstruct(dim)
+    assert alone is not None
+    assert after is not None
+    np.testing.assert_array_equal(after.values, alone.values)
+
+
 def test_a_last_shift_a_little_beyond_the_step_is_served(weights: dict[System, Path]) -> None:
     path, calibration = weights[System.SD_CASSI], bench(System.SD_CASSI, last_shift=58.3)
     measurement = measured(calibration, 0)
@@ -284,7 +305,15 @@ def test_a_gpu_that_is_not_there_is_not_replaced_silently(weights: dict[System, 
 
 @pytest.mark.parametrize(
     "option",
-    [{"hop": "4"}, {"output": "first"}, {"tile": "100"}, {"brightness": "0"}, {"brightness": "nan"}, {"t": "3"}],
+    [
+        {"hop": "4"},
+        {"output": "first"},
+        {"frames": "film"},
+        {"tile": "100"},
+        {"brightness": "0"},
+        {"brightness": "nan"},
+        {"t": "3"},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(weights: dict[System, Path], option: dict[str, str]) -> None:
     with pytest.raises(EngineUnavailableError, match="|".join(option)):
@@ -345,6 +374,7 @@ def test_weights_given_as_a_file_are_used(weights: dict[System, Path], tmp_path:
         assert info.runtime == "torch on CPU, fp32, tiles of 128 px"
         assert info.options == (
             ("weights", "dd-cassi.safetensors"),
+            ("frames", "video"),
             ("hop", "1"),
             ("output", "latest"),
             ("device", "cpu"),
