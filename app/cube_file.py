@@ -228,7 +228,8 @@ def read_truth(path: Path) -> NDArray[np.float32]:
         raise RecordingError(f"{path} holds {kind}, expected floating-point values with 1 as full scale; convert it")
     if found.ndim not in (3, 4) or found.size == 0:
         raise RecordingError(f"{path} holds an array of shape {found.shape}, expected (C, H, W) or (N, C, H, W)")
-    cubes = np.asarray(found, np.float32).reshape((-1, *found.shape[-3:]))
+    with np.errstate(over="ignore"):  # is infinite then, and refused
+        cubes = np.asarray(found, np.float32).reshape((-1, *found.shape[-3:]))
     if not np.isfinite(cubes).all():
         raise RecordingError(f"{path} holds NaN or infinite values, expected finite numbers; repair the file")
     return cubes

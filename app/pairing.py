@@ -1,5 +1,6 @@
 """Reconstructed cubes beside the true ones: the same frames, the same bands."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,23 @@ from livecassi.app.recording.errors import RecordingError
 SAME_BAND_NM = 0.5
 
 
-def read_pair(reconstruction: Path, truth: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """`(found, expected)`, both `(N, C, H, W)`.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`found` and `expected`, both `(N, C, H, W)`; the camera's `frame_indices (N,)`, None where no file has them."""
+
+    found: NDArray[np.float32]
+    expected: NDArray[np.float32]
+    frame_indices: tuple[int, ...] | None
+
+
+def read_pair(reconstruction: Path, truth: Path) -> Pair:
+    """Cubes and truths of the same frames.
 
     Where both files say so, frames are paired by their index and bands compared by wavelength; a single true cube
     stands for every frame. Raises `RecordingError`.
     """
     found, expected = read_truth(reconstruction), read_truth(truth)
+    indices = _frame_indices(reconstruction) if is_cube_file(reconstruction) else None
     if is_cube_file(reconstruction) and is_cube_file(truth):
         with CubeFile(reconstruction) as one, CubeFile(truth) as other:
             _check_bands(one, other)
@@ -25,7 +36,12 @@ def read_pair(reconstruction: Path, truth: Path) -> tuple[NDArray[np.float32], N
                 expected = expected[_positions(one, other)]
     if len(expected) == 1 and len(found) > 1:
         expected = np.broadcast_to(expected, (len(found), *expected.shape[1:]))
-    return found, expected
+    return Pair(found, expected, indices)
+
+
+def _frame_indices(path: Path) -> tuple[int, ...]:
+    with CubeFile(path) as cubes:
+        return tuple(cubes.frame_indices.tolist())
 
 
 def _check_bands(one: CubeFile, other: CubeFile) -> None:

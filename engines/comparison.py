@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from livecassi.engines.errors import MetricsError
 
+LARGEST = float(np.finfo(np.float32).max)  # squares of squares are still numbers
+
 
 def frame_pairs(
     cubes: Iterable[NDArray[np.floating]], truths: Iterable[NDArray[np.floating]]
@@ -55,3 +57,7 @@ def check_comparable(cube: NDArray[np.floating], truth: NDArray[np.floating], sm
             )
         if bad := int(np.count_nonzero(~np.isfinite(array))):
             raise MetricsError(f"the {name} holds {bad} NaN or infinite values, expected finite numbers; repair it")
+        if (largest := float(np.abs(array).max())) > LARGEST:
+            raise MetricsError(
+                f"the {name} holds values up to {largest:g}, expected numbers of full scale 1; divide by full scale"
+            )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 from functools import cache
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ WINDOW = 11  # px, side of the Gaussian window of SSIM
 SIGMA = 1.5  # px
 K1, K2 = 0.01, 0.03  # Wang et al. 2004
 TILES = (8, 16)  # px, sides of the tiles of LPSNR
+BRIGHTEST = 4.0  # of a truth; beyond are counts, not highlights
 TILE_FLOOR = 1e-10  # of peak 1 squared: a tile without error counts as 100 dB
 
 
@@ -51,6 +53,7 @@ class Scores:
     the PSNR of the tile, at most 100 dB each. Tiles start at the first row and column and do not overlap; those that
     the last rows or columns do not fill are left out. Where errors are uneven LPSNR exceeds PSNR, less so for larger
     tiles. The papers that print LPSNR define it nowhere; this reading agrees with the order of their numbers.
+    `ergas` divides by the mean of every band of the truth: NaN where one has no mean above 0, as a black band.
     """
 
     psnr_db: float
@@ -108,12 +111,9 @@ def _check_truth(truth: NDArray[np.floating]) -> None:
             f"every value of the truth is {truth.max():g}, expected a scene with contrast of full scale 1; "
             "choose another truth"
         )
-    means = truth.mean(axis=(1, 2), dtype=np.float64)
-    if means.min() <= 0:
-        band = int(means.argmin())
+    if truth.max() > BRIGHTEST:
         raise MetricsError(
-            f"band {band} of the truth has the mean {means[band]:g}, ERGAS needs bands with a mean above 0; "
-            "leave out this band in cube and truth"
+            f"the truth reaches {truth.max():g}, expected values of full scale 1; divide cube and truth by full scale"
         )
 
 
@@ -192,5 +192,5 @@ def _sam_dynaspec(predicted: Array64, wanted: Array64) -> float:
 
 
 def _ergas(predicted: Array64, wanted: Array64) -> float:
-    squared_error = ((predicted - wanted) ** 2).mean(axis=(1, 2))
-    return float(100 * np.sqrt((squared_error / wanted.mean(axis=(1, 2)) ** 2).mean()))
+    squared_error, means = ((predicted - wanted) ** 2).mean(axis=(1, 2)), wanted.mean(axis=(1, 2))
+    return float(100 * np.sqrt((squared_error / means**2).mean())) if means.min() > 0 else nan

@@ -207,6 +207,26 @@ def test_frames_are_scored_against_the_truth_of_the_same_frame(run: Run, tmp_pat
     assert f"ST-RRED: {paired['st_rred']['product']:.3f} (spatial" in table
 
 
+def test_frames_that_are_missing_are_told_and_a_black_band_has_no_ergas(run: Run, tmp_path: Path) -> None:
+    recording, truth, cubes = tmp_path / "recording", tmp_path / "truth.h5", tmp_path / "cubes.h5"
+    run("simulate", "--out", recording, "--truth", truth, "--frames", 4, "--size", "64x72", "--rate", 2)
+    run("reconstruct", recording, "--out", cubes, "-o", "iterations=2")
+    whole = json.loads(run("evaluate", cubes, "--truth", truth, "--json").out)
+    for path in (cubes, truth):
+        with h5py.File(path, "a") as file:
+            file["frame_index"][3] = 7
+    with h5py.File(truth, "a") as file:
+        file["cube"][0, 3] = 0
+    report = json.loads(run("evaluate", cubes, "--truth", truth, "--json").out)
+    assert (whole["st_rred"]["pairs"], report["st_rred"]["pairs"]) == (3, 2)
+    assert report["st_rred"]["temporal"] != whole["st_rred"]["temporal"]
+    assert report["ergas"] is None
+    table = run("evaluate", cubes, "--truth", truth)
+    assert table.code == 0, table.err
+    assert "1 pair(s) of neighbours left out, with frames missing between them" in table.out
+    assert "ERGAS: needs bands of the truth with a mean above 0" in table.out
+
+
 def test_truth_of_other_frames_or_bands_is_refused(run: Run, tmp_path: Path) -> None:
     recording, truth, cubes = tmp_path / "recording", tmp_path / "truth.h5", tmp_path / "cubes.h5"
     run("simulate", "--out", recording, "--truth", truth, "--frames", 3, "--size", "64x72")

@@ -184,7 +184,20 @@ def test_refuses_nan_and_integers(truth: Array32) -> None:
 def test_refuses_a_truth_without_content(truth: Array32) -> None:
     with pytest.raises(MetricsError, match="every value of the truth is 0"):
         score(truth, np.zeros_like(truth))
+
+
+def test_a_black_band_leaves_all_scores_but_ergas(prediction: Array32, truth: Array32) -> None:
     black = truth.copy()
     black[2] = 0
-    with pytest.raises(MetricsError, match="band 2 of the truth has the mean 0"):
-        score(truth, black)
+    for flavour in Flavour:
+        found = score(prediction, black, flavour)
+        assert np.isnan(found.ergas)
+        assert np.isfinite([found.psnr_db, found.lpsnr8_db, found.lpsnr16_db, found.ssim, found.sam_deg]).all()
+        assert np.isnan(score_video([prediction] * 2, [black, truth], flavour).ergas)
+
+
+def test_refuses_counts_and_numbers_beyond_any_scale(truth: Array32) -> None:
+    with pytest.raises(MetricsError, match=r"the truth reaches 2\d\d.*, expected values of full scale 1"):
+        score(255 * truth, 255 * truth)
+    with pytest.raises(MetricsError, match=r"the cube holds values up to .*e\+159"):
+        score(truth.astype(np.float64) * 1e160, truth, Flavour.DYNASPEC)

@@ -130,6 +130,38 @@ def test_a_scene_of_one_direction_is_scored_as_well() -> None:
     assert 0 < found.temporal < np.inf
 
 
+def test_frames_with_others_missing_between_them_are_not_neighbours(moving: Array32) -> None:
+    test = moving + 0.02 * noise(moving.shape)
+    assert st_rred(test, moving, (7, 8, 9, 10)) == st_rred(test, moving)
+    first, last = st_rred(test[:2], moving[:2]), st_rred(test[2:], moving[2:])
+    gap = st_rred(test, moving, (7, 8, 10, 11))
+    assert gap.temporal == pytest.approx((first.temporal + last.temporal) / 2)
+    assert gap.spatial == pytest.approx((first.spatial + last.spatial) / 2)
+    assert gap.temporal != pytest.approx(st_rred(test, moving).temporal, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(2, 12, 12), (2, 17, 33), (2, 70, 51)])
+def test_black_constant_and_saturated_bands_take_part(shape: tuple[int, int, int]) -> None:
+    generator = np.random.default_rng(4)
+    smooth = gaussian_filter(generator.standard_normal(shape), (0, 2, 2))
+    band = 0.05 + 0.8 * (smooth - smooth.min()) / np.ptp(smooth)
+    flicker = generator.standard_normal((3, 1, *shape[1:]))
+    for filled in (0.0, 0.5, 1.0):
+        cube = band.copy()
+        cube[1] = filled
+        truth = np.stack([cube] * 3)
+        assert st_rred(truth, truth.copy()) == StRred(0.0, 0.0, 0.0)
+        scores = [st_rred(truth + amplitude * flicker, truth) for amplitude in (0, *AMPLITUDES)]
+        assert np.all(np.diff([s.temporal for s in scores]) > 0)
+        assert np.all(np.diff([s.product for s in scores]) > 0)
+
+
+def test_light_added_everywhere_is_not_seen(still: Array32) -> None:
+    found = st_rred(still + 0.1 * FLICKER, still)
+    assert found.spatial == pytest.approx(0.0, abs=1e-4)
+    assert found.product == 0.0
+
+
 def test_takes_frames_as_they_come(moving: Array32) -> None:
     def frames(video: Array32) -> Iterator[Array32]:
         for frame in video:
@@ -146,6 +178,12 @@ def test_refuses_single_frames_and_what_does_not_belong_together(moving: Array32
         st_rred(moving[:1], moving[:1])
     with pytest.raises(MetricsError, match="no frames"):
         st_rred([], [])
+    for indices in ((4, 6, 8, 10), (3, 2, 1, 0), (5, 5, 5, 5)):
+        with pytest.raises(MetricsError, match=r"found 4 frame\(s\), none next to another"):
+            st_rred(moving, moving, indices)
+    for indices in ((0, 1, 2), (0, 1, 2, 3, 4)):
+        with pytest.raises(MetricsError, match=f"found {len(indices)} indices for 4 frames"):
+            st_rred(moving, moving, indices)
     with pytest.raises(MetricsError, match="more truths than cubes after the first 2"):
         st_rred(moving[:2], moving)
     uneven = [moving[0], moving[1][:, :, :100]]
