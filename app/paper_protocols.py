@@ -14,7 +14,8 @@ from livecassi.calibration.calibration import Array32
 from livecassi.engines import Cube, Engine, EngineError, EngineInfo, EngineSpec, build_engine
 from livecassi.engines.datasets import kaist
 from livecassi.engines.datasets.dynaspec import CLIP_FRAMES, SceneClass, dynaspec_calibration, open_benchmark
-from livecassi.engines.metrics import Flavour, Scores, score_video
+from livecassi.engines.errors import MetricsError
+from livecassi.engines.metrics import Flavour, score_video
 from livecassi.engines.registry import find_spec
 
 Progress = Callable[[int], None]
@@ -115,7 +116,7 @@ def evaluate_dynaspec(
     with build_engine(choice.specs, choice.name, calibration, options) as engine:
         for clip in benchmark.clips():
             cubes = reconstruct_clip(engine, calibration, clip.truths)
-            figures = _figures(score_video(cubes, clip.truths, Flavour.DYNASPEC))
+            figures = _scored(cubes, clip.truths, Flavour.DYNASPEC, f"scene '{clip.scene}' from {clip.first_frame}")
             clips.append(ClipFigures(clip.scene, clip.scene_class, clip.first_frame, figures))
             progress(len(clips))
         return DynaSpecReport(engine.info, system, tuple(clips), benchmark.missing)
@@ -136,7 +137,7 @@ def evaluate_kaist(
         for scene in truths:
             truth = [scene.frame(0).values]
             cube = reconstruct_clip(engine, calibration, truth)
-            figures = {flavour: _figures(score_video(cube, truth, flavour)) for flavour in KAIST_FLAVOURS}
+            figures = {one: _scored(cube, truth, one, f"scene '{scene.name}'") for one in KAIST_FLAVOURS}
             scenes.append(SceneFigures(scene.name, figures))
             progress(len(scenes))
         return KaistReport(engine.info, tuple(scenes), missing)
@@ -162,7 +163,11 @@ def reconstruct_clip(engine: Engine, calibration: Calibration, truths: Sequence[
     return [cube.values for cube in cubes]
 
 
-def _figures(scores: Scores) -> Figures:
+def _scored(cubes: Sequence[Array32], truths: Sequence[Array32], flavour: Flavour, where: str) -> Figures:
+    try:
+        scores = score_video(cubes, truths, flavour)
+    except MetricsError as error:
+        raise MetricsError(f"{where}: {error}") from error
     return Figures(scores.psnr_db, scores.ssim, scores.sam_deg)
 
 

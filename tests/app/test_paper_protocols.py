@@ -18,6 +18,7 @@ from livecassi.app.paper_protocols import EngineChoice, evaluate_dynaspec, evalu
 from livecassi.calibration import Calibration, Measurement, System, sensing_model
 from livecassi.engines import Cube, EngineError, EngineOption, EngineSpec
 from livecassi.engines.datasets.dynaspec import SceneClass, open_benchmark
+from livecassi.engines.errors import MetricsError
 from livecassi.engines.metrics import Flavour, score
 
 Array32 = NDArray[np.float32]
@@ -134,6 +135,12 @@ def test_an_engine_that_loses_a_cube_is_refused(benchmark_folder: Path, monkeypa
         evaluate_dynaspec(benchmark_folder, System.PMVIS, None, choice)
 
 
+def test_what_cannot_be_scored_names_the_clip(benchmark_folder: Path) -> None:
+    choice = oracle(truths_of(benchmark_folder), offset=math.nan).choice
+    with pytest.raises(MetricsError, match=r"^scene '1' from 0: the cube holds \d+ NaN"):
+        evaluate_dynaspec(benchmark_folder, System.PMVIS, None, choice)
+
+
 def test_kaist_is_scored_in_both_definitions(kaist_folder: Path) -> None:
     truths = [np.moveaxis(smooth_scene(28, 256, 256, number), 2, 0).astype(np.float32) for number in (1, 2)]
     report = evaluate_kaist(kaist_folder, None, oracle(truths, offset=0.01).choice)
@@ -230,6 +237,7 @@ def test_the_command_evaluates_by_the_mst_toolbox(run: Run, kaist_folder: Path) 
         (("cubes.h5",), "--truth"),
         ((), "--protocol"),
         (("cubes.h5", "--truth", "t.npy", "--data", "x"), "--data"),
+        (("cubes.h5", "--truth", "t.npy", "--engine", "pg-svrt"), "--engine and --option belong to --protocol"),
         (("--protocol", "dynaspec", "--data", "nowhere"), "there is no folder"),
     ],
 )
