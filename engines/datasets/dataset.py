@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from livecassi.engines.errors import DatasetError
+
 Array32 = NDArray[np.float32]
 
 
@@ -36,7 +38,10 @@ class SceneFrame:
 
 @dataclass(frozen=True, slots=True)
 class SceneSequence:
-    """A scene by name. Its frames are read from disk each time that they are asked for: `DatasetError` comes then."""
+    """A scene by name. Its frames are read from disk each time that they are asked for: `DatasetError` comes then.
+
+    In turn they must be of one shape.
+    """
 
     name: str
     paths: tuple[Path, ...]
@@ -46,7 +51,16 @@ class SceneSequence:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[SceneFrame]:
-        return map(self.read, self.paths)
+        shape: tuple[int, ...] | None = None
+        for path in self.paths:
+            frame = self.read(path)
+            if shape is not None and frame.values.shape != shape:
+                raise DatasetError(
+                    f"{path} holds a cube of shape {frame.values.shape}, the frames before it have {shape}; expected "
+                    "one shape in a sequence: take the file out of the folder"
+                )
+            shape = frame.values.shape
+            yield frame
 
     def frame(self, position: int) -> SceneFrame:
         """The frame at this place of the sequence."""

@@ -13,6 +13,10 @@ from livecassi.drivers import SourceError
 from livecassi.drivers.array_files import check_is_file, read_array, unreadable
 from livecassi.engines.errors import DatasetError
 
+LEFT_BY_SYSTEMS = (".", "__MACOSX", "@eaDir")  # beside the data, by archives of macOS and by file servers
+
+LOWEST = 0.5  # of the maximum: noise and resampling go below 0, but less far
+
 Described = dict[str, tuple[tuple[int, ...], str]]
 
 
@@ -34,7 +38,8 @@ def folders_in(folder: Path) -> list[Path]:
 
 def _listed(folder: Path) -> list[Path]:
     try:
-        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=natural_order)
+        visible = (path for path in folder.iterdir() if not path.name.startswith(LEFT_BY_SYSTEMS))
+        return sorted(visible, key=natural_order)
     except OSError as error:
         raise DatasetError(f"the folder {folder} cannot be listed ({error.strerror}); choose another folder") from error
 
@@ -71,10 +76,15 @@ def found_in(described: Described) -> str:
 
 
 def largest_value(values: NDArray[Any], path: Path) -> float:
-    """The maximum. Raises `DatasetError` where there is none, or a value is NaN or infinite."""
+    """The maximum. Raises `DatasetError` where there is none, or a value is NaN, infinite or far below 0."""
     if values.size == 0:
         raise DatasetError(f"{path} holds an empty array of shape {values.shape}; copy it again, or leave it out")
     largest = float(values.max())
-    if not np.isfinite([largest, values.min()]).all():
+    smallest = float(values.min())
+    if not np.isfinite([largest, smallest]).all():
         raise DatasetError(f"{path} holds NaN or infinite values; copy or convert it again, or leave it out")
+    if smallest < -LOWEST * abs(largest):
+        raise DatasetError(
+            f"{path} holds values from {smallest:g} to {largest:g}, expected none far below 0; restore the original"
+        )
     return largest

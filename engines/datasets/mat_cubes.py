@@ -15,6 +15,7 @@ from livecassi.engines.errors import DatasetError
 # Largest value of a whole scene: a little more than full scale is a highlight, far less or more is another scale.
 COUNTS = (256.0, 2 * 65536.0)
 UNITS = (0.0, 4.0)
+SHORTEST_NM = 100.0  # below are other units than nm
 
 
 def read_cube(path: Path, form: CubeFormat) -> SceneFrame:
@@ -68,7 +69,8 @@ def _wavelengths(path: Path, form: CubeFormat) -> Array32 | None:
     if form.wavelengths_key is None:
         return None
     found = np.asarray(load(path, form.wavelengths_key), np.float32).ravel()
-    if found.shape != (form.bands,) or not np.isfinite(found).all() or np.any(np.diff(found) <= 0):
+    ascending = found.shape == (form.bands,) and np.isfinite(found).all() and np.all(np.diff(found) > 0)
+    if not ascending or found[0] < SHORTEST_NM:
         raise DatasetError(
             f"'{form.wavelengths_key}' of {path} holds {found.size} values from {found[:1]} to {found[-1:]}; expected "
             f"{form.bands} ascending band centres in nm; restore the original file"

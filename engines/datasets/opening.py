@@ -69,8 +69,10 @@ def _of_files(folder: Path, paths: list[Path]) -> SceneSet | MeasurementSet:
     return SceneSet(form.kind, folder, tuple(SceneSequence(path.stem, (path,), read) for path in kept))
 
 
-def _of_folders(folder: Path, inner: list[Path], first: Path) -> SceneSet:
+def _of_folders(folder: Path, inner: list[Path], first: Path) -> SceneSet | MeasurementSet:
     form = _recognised(folder, first)
+    if not form.framed and len(inner) == 1:  # unpacked into a folder of its own
+        return open_dataset(first.parent)
     if not form.framed:
         raise _unknown(folder, f"no cubes itself, but a folder {first.parent.name} of the set '{form.kind}'")
     read = partial(read_cube, form=form)

@@ -236,6 +236,41 @@ def test_a_damaged_file_and_an_empty_sequence_are_refused(tmp_path: Path) -> Non
         open_dataset(tmp_path)
 
 
+def test_what_other_systems_leave_beside_the_data_is_not_seen(tmp_path: Path) -> None:
+    save_v5(tmp_path / "all" / "CAVE_512_28" / "scene1.mat", data_slice=counts(HALF))
+    write_cave(tmp_path / "png" / "a_ms" / "a_ms", counts(smooth_scene(31, 6, 7)), "a_ms")
+    save_v5(tmp_path / "raw" / "a" / "1.mat", img=counts(smooth_scene(151, 5, 6)), wavelength=NM_151[None])
+    for name in ("all", "png", "raw"):
+        for beside in ("__MACOSX", "@eaDir", ".Trashes"):
+            (tmp_path / name / beside).mkdir()
+            (tmp_path / name / beside / "._scene1.mat").write_bytes(b"of the Finder")
+        (tmp_path / name / ".DS_Store").write_bytes(b"of the Finder")
+        (scene,) = open_scenes(tmp_path / name).sequences
+        assert len(list(scene)) == 1
+    (tmp_path / "all" / "CAVE_512_28" / "._scene1.mat").write_bytes(b"of the Finder")
+    assert len(open_scenes(tmp_path / "all").sequences) == 1
+
+
+def test_values_far_below_zero_and_wavelengths_in_other_units_are_refused(tmp_path: Path) -> None:
+    wrapped = np.round(65535 * HALF).astype(np.uint16).view(np.int16)
+    save_v5(tmp_path / "a" / "1.mat", data_slice=wrapped)
+    with pytest.raises(DatasetError, match=r"values from -3\d+ to 3\d+, expected none far below 0"):
+        open_scenes(tmp_path / "a").sequences[0].frame(0)
+    save_v5(tmp_path / "b" / "1.mat", img=counts(smooth_scene(151, 5, 6)), wavelength=1e-3 * NM_151[None])
+    with pytest.raises(DatasetError, match=r"0\.4.*ascending band centres in nm"):
+        open_scenes(tmp_path / "b").sequences[0].frame(0)
+
+
+def test_frames_of_a_sequence_are_of_one_size(tmp_path: Path) -> None:
+    for number, columns in ((1, 6), (2, 6), (3, 9)):
+        scene = counts(smooth_scene(151, 5, columns))
+        save_v5(tmp_path / f"{number}.mat", img=scene, wavelength=NM_151[None])
+    frames = iter(open_scenes(tmp_path).sequences[0])
+    assert next(frames).values.shape == next(frames).values.shape == (151, 5, 6)
+    with pytest.raises(DatasetError, match=r"3\.mat holds a cube of shape \(151, 5, 9\), the frames before"):
+        next(frames)
+
+
 def test_bands_are_resampled_linearly_and_never_guessed() -> None:
     known = np.array([400.0, 410.0, 430.0], np.float32)
     frame = SceneFrame((known[:, None, None] / 1000 * np.ones((1, 4, 5))).astype(np.float32), known)
