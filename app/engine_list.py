@@ -3,7 +3,7 @@
 from functools import cache
 from importlib import resources
 
-from livecassi.app.weight_places import find_weights
+from livecassi.app.weight_places import find_weights, user_folder
 from livecassi.engines import EngineSpec
 from livecassi.engines.gap_tv import SpectralBasis, gap_tv_spec, parse_basis_table
 from livecassi.engines.networks import find_network
@@ -22,5 +22,5 @@ def reflectance_basis() -> SpectralBasis:
 def engine_specs() -> dict[str, EngineSpec]:
     """Every engine by name."""
     pg_svrt = find_network("pg-svrt")
-    specs = [gap_tv_spec(reflectance_basis()), video_spec(pg_svrt, PG_SVRT_COST, find_weights)]
+    specs = [gap_tv_spec(reflectance_basis()), video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder)]
     return {spec.name: spec for spec in specs}

@@ -3,7 +3,7 @@
 from livecassi.engines.cube import Cube, Quantity
 from livecassi.engines.engine import Engine, EngineInfo
 from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
-from livecassi.engines.registry import EngineOption, EngineSpec, build_engine
+from livecassi.engines.registry import EngineOption, EngineSpec, OptionFiles, build_engine
 
 __all__ = [
     "Cube",
@@ -14,6 +14,7 @@ __all__ = [
     "EngineOption",
     "EngineSpec",
     "EngineUnavailableError",
+    "OptionFiles",
     "Quantity",
     "build_engine",
 ]

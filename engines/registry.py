@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from livecassi.calibration import Calibration, System
 from livecassi.engines.engine import Engine
@@ -9,16 +10,27 @@ from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
+class OptionFiles:
+    """The files that an option may name: what they are called, how their names end, and where to look first."""
+
+    title: str
+    suffixes: tuple[str, ...]
+    folder: Callable[[], Path] = Path.home
+
+
+@dataclass(frozen=True, slots=True)
 class EngineOption:
     """One thing that can be set: parsed from text by `parse`, which raises ValueError for nonsense.
 
     `choices` names every text that is accepted, where they can be named; the default is one of them.
+    `files` describes them where the text is the path of a file.
     """
 
     help: str
     default: str
     parse: Callable[[str], object]
     choices: tuple[str, ...] = ()
+    files: OptionFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,7 @@ class EngineSpec:
 
     `build(calibration, options)` gets every option, parsed. `missing()` names what this machine lacks, or "";
     `unfit(calibration)` why the engine as it comes cannot serve a calibration of one of its systems, or "".
+    `wanting(calibration)` names the option that would mend that with a file of the operator's, or "".
     `weights` says whether trained weights are needed and present ("none needed", "shipped", "missing: ...").
     """
 
@@ -40,6 +53,7 @@ class EngineSpec:
     options: Mapping[str, EngineOption] = field(default_factory=dict)
     missing: Callable[[], str] = lambda: ""
     unfit: Callable[[Calibration], str] = lambda _: ""
+    wanting: Callable[[Calibration], str] = lambda _: ""
 
 
 def find_spec(specs: Mapping[str, EngineSpec], name: str) -> EngineSpec:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.session import Session, SessionStats
 from livecassi.app.windows.engine_options import EngineOptionsDialog
-from livecassi.app.windows.engine_panel import EnginePanel
+from livecassi.app.windows.engine_panel import EnginePanel, wanted_file
 from livecassi.engines import Engine, EngineSpec, build_engine
 
 
@@ -32,13 +32,14 @@ class EngineControl(QObject):
         self.dialog: EngineOptionsDialog | None = None
         self._session, self._panel, self._specs, self._parent = session, panel, specs, parent
         self._options: dict[str, dict[str, str]] = {name: dict(options)}
-        panel.engine_chosen.connect(self.choose)
-        panel.options_wanted.connect(self.open_options)
+        panel.engine_chosen.connect(self._on_chosen)
+        panel.list_opening.connect(self._list)
+        panel.options_wanted.connect(lambda: self.open_options())
 
     def adopt(self, session: Session) -> None:
         """Another session: the same engine for its calibration."""
         self._session = session
-        self._panel.show_engines(self._specs, session.calibration, self.name)
+        self._list()
         self.choose(self.name)
 
     def options_of(self, name: str) -> dict[str, str]:
@@ -61,12 +62,38 @@ class EngineControl(QObject):
         if self.dialog is not None and self.dialog.engine != name:
             self.close_options()
 
-    def open_options(self) -> None:
-        """Show the options of the engine chosen."""
-        if self.name not in self._specs:
+    def _list(self) -> None:
+        """Files of weights may have come or gone since the list was made."""
+        self._panel.show_engines(self._specs, self._session.calibration, self.name)
+
+    def _on_chosen(self, name: str) -> None:
+        """An engine that wants a file that it was not given yet is asked for it; the present one goes on."""
+        wanted = self.wanted_file(name)
+        if wanted and not _is_given(self._specs[name], wanted, self.options_of(name)):
+            self._panel.choose(self.name)
+            self.open_options(name)
+        else:
+            self.choose(name)
+
+    def wanted_file(self, name: str) -> str:
+        """The option by which an engine must be given a file before it can run; empty for none."""
+        return wanted_file(self._specs[name], self._session.calibration) if name in self._specs else ""
+
+    def open_options(self, name: str = "") -> None:
+        """Show the options of an engine, or of the one chosen; where it wants a file, that is where to write."""
+        name = name or self.name
+        if name not in self._specs:
             return
+        if self.dialog is not None and self.dialog.engine != name:
+            self.close_options()
         if self.dialog is None:
-            self.dialog = EngineOptionsDialog(self._specs[self.name], self.options_of(self.name), self._parent)
+            spec, stats = self._specs[name], self._session.stats()
+            runs = stats.next_engine is not None and stats.next_engine.name == name
+            wanted = "" if runs else self.wanted_file(name)  # one that runs has what it wants, also if the file went
+            reason = spec.unfit(self._session.calibration) if wanted else ""
+            self.dialog = EngineOptionsDialog(spec, self.options_of(name), self._parent, reason)
+            if wanted:
+                self.dialog.fields[wanted].editor.setFocus()
             self.dialog.applied.connect(self._apply)
             self.dialog.finished.connect(self.close_options)
             self._tell_dialog(self._session.stats())
@@ -88,7 +115,6 @@ class EngineControl(QObject):
         if present != self.name and present in self._specs:
             self.name = present
             self._panel.choose(present)
-            self.close_options()
         self._tell_dialog(stats)
 
     def can_try_again(self, error: EngineFailedError) -> bool:
@@ -97,7 +123,7 @@ class EngineControl(QObject):
 
     def _apply(self) -> None:
         if self.dialog is not None:
-            self.choose(self.name, self.dialog.texts)
+            self.choose(self.dialog.engine, self.dialog.texts)
         self._tell_dialog(self._session.stats())
 
     def _tell_dialog(self, stats: SessionStats) -> None:
@@ -105,3 +131,8 @@ class EngineControl(QObject):
             return
         running = stats.next_engine is not None and stats.next_engine.name == self.dialog.engine
         self.dialog.show_state(self.options_of(self.dialog.engine) if running else None, bool(stats.building))
+
+
+def _is_given(spec: EngineSpec, key: str, options: Mapping[str, str]) -> bool:
+    default = spec.options[key].default
+    return options.get(key, default) != default

@@ -1,11 +1,13 @@
 """The options of one engine, as a dialog made from the engine's own list of them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -17,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from livecassi.app.windows.theme import dim_label, tabular
-from livecassi.engines import EngineOption, EngineSpec
+from livecassi.engines import EngineOption, EngineSpec, OptionFiles
 
 FIELD_WIDTH = 132
 WIDTH = 560
@@ -31,14 +33,29 @@ def title_of(key: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def ask_file(parent: QWidget, files: OptionFiles, text: str) -> str:
+    """The path of a file that the operator chooses, beside that of `text` if it is one; '' for none."""
+    present = Path(text).expanduser()
+    folder = present.parent if present.is_absolute() and present.parent.is_dir() else files.folder()
+    if not folder.is_dir():
+        folder = Path.home()
+    endings = " ".join(f"*{suffix}" for suffix in files.suffixes)
+    chosen, _ = QFileDialog.getOpenFileName(parent, files.title, str(folder), f"{files.title} ({endings})")
+    return chosen
+
+
 class OptionField(QWidget):
-    """One option: its name, what it does, its value, and what is wrong with that, beside each other."""
+    """One option: its name, what it does, its value, and what is wrong with that, beside each other.
+
+    A path, which is long, stands below its words, with a button to choose the file.
+    """
 
     edited = Signal()
 
     def __init__(self, key: str, option: EngineOption, text: str) -> None:
         super().__init__()
         self.option = option
+        self.browse: QPushButton | None = None
         self.editor: QComboBox | QLineEdit
         if option.choices:
             self.editor = QComboBox()
@@ -50,7 +67,6 @@ class OptionField(QWidget):
             tabular(self.editor)
             self.editor.textEdited.connect(self._on_edited)
             self.editor.editingFinished.connect(self.check)
-        self.editor.setFixedWidth(FIELD_WIDTH)
         self.editor.setAccessibleName(title_of(key))
         self._wrong = QLabel()
         self._wrong.setObjectName("wrong")
@@ -64,11 +80,31 @@ class OptionField(QWidget):
             words.addWidget(label)
         words.addStretch(1)
         self._wrong.hide()
+        if option.files is not None:
+            self._lay_out_path(words, title_of(key))
+            return
+        self.editor.setFixedWidth(FIELD_WIDTH)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(18)
         row.addLayout(words, 1)
         row.addWidget(self.editor, 0, Qt.AlignmentFlag.AlignTop)
+
+    def _lay_out_path(self, words: QVBoxLayout, title: str) -> None:
+        self.browse = QPushButton("Browse…")
+        self.browse.setFixedWidth(FIELD_WIDTH)
+        self.browse.setAutoDefault(False)
+        self.browse.setAccessibleName(f"{title}: browse")
+        self.browse.clicked.connect(self._browse)
+        path = QHBoxLayout()
+        path.setSpacing(18)
+        path.addWidget(self.editor, 1)
+        path.addWidget(self.browse)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(words)
+        column.addLayout(path)
 
     @property
     def text(self) -> str:
@@ -87,6 +123,9 @@ class OptionField(QWidget):
             self.editor.setCurrentText(text)
         else:
             self.editor.setText(text)
+            if self.option.files is not None:
+                self.editor.setToolTip(text)
+                self.editor.setCursorPosition(len(text))  # a long path shows its end, which is the name
 
     def show_default(self) -> None:
         """Write the default into the field."""
@@ -103,6 +142,11 @@ class OptionField(QWidget):
         self._complain("")
         return True
 
+    def _browse(self) -> None:
+        if self.option.files is not None and (chosen := ask_file(self, self.option.files, self.text)):
+            self.show_text(chosen)
+            self._on_edited()
+
     def _on_edited(self) -> None:
         if self.complaint:  # what was wrong may be right now; what is half typed is not yet wrong
             self.check()
@@ -118,11 +162,16 @@ class OptionField(QWidget):
 
 
 class EngineOptionsDialog(QDialog):
-    """Stays open beside the picture: with Apply the engine is built anew from `texts`, and seen at work at once."""
+    """Stays open beside the picture: with Apply the engine is built anew from `texts`, and seen at work at once.
+
+    `wanted` says what must be chosen before the engine can run, if anything.
+    """
 
     applied = Signal()
 
-    def __init__(self, spec: EngineSpec, present: Mapping[str, str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, spec: EngineSpec, present: Mapping[str, str], parent: QWidget | None = None, wanted: str = ""
+    ) -> None:
         super().__init__(parent)
         self.engine = spec.name
         self.setWindowTitle(f"Options of {spec.name}")
@@ -143,6 +192,11 @@ class EngineOptionsDialog(QDialog):
         self.defaults.clicked.connect(self._show_defaults)
         self.apply.clicked.connect(self._apply)
         self._close.clicked.connect(self.close)
+        self.wanted = QLabel(wanted[:1].upper() + wanted[1:])
+        self.wanted.setObjectName("wrong")
+        self.wanted.setWordWrap(True)
+        self.wanted.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)  # commands, to copy
+        self.wanted.setVisible(bool(wanted))
         self._lay_out(spec.title)
         for field in self.fields.values():
             field.edited.connect(self._refresh)
@@ -173,9 +227,11 @@ class EngineOptionsDialog(QDialog):
         heading = dim_label(title[:1].upper() + title[1:])
         heading.setWordWrap(True)
         column.addWidget(heading)
+        column.addWidget(self.wanted)
         column.addWidget(scroll, 1)
         column.addLayout(buttons)
-        self.resize(WIDTH, min(MOST_HEIGHT, listed.totalHeightForWidth(WIDTH - 60) + ROUND_ABOUT))
+        told = self.wanted.heightForWidth(WIDTH - 44) if self.wanted.text() else 0
+        self.resize(WIDTH, min(MOST_HEIGHT, listed.totalHeightForWidth(WIDTH - 60) + told + ROUND_ABOUT))
 
     @property
     def texts(self) -> dict[str, str]:

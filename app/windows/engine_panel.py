@@ -1,5 +1,6 @@
 """The choice of engine: what each costs and needs, why some cannot run here, and what runs."""
 
+import html
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
@@ -26,6 +27,11 @@ def why_not(spec: EngineSpec, calibration: Calibration) -> str:
     return spec.unfit(calibration)
 
 
+def wanted_file(spec: EngineSpec, calibration: Calibration) -> str:
+    """The option that must name a file before an engine can serve this calibration; empty for none."""
+    return spec.wanting(calibration) if not spec.missing() and calibration.system in spec.systems else ""
+
+
 def _state_text(stats: SessionStats) -> str:
     present, following = stats.present_engine, stats.next_engine
     if stats.building:
@@ -41,16 +47,33 @@ def _state_text(stats: SessionStats) -> str:
     return f"{following.name} follows {present.name}"  # which is in a pass, or in a pause
 
 
+def _wrapped(lines: list[str]) -> str:
+    """Lines of a tooltip, broken where they are long: only rich text is."""
+    return "<p>" + "<br>".join(html.escape(line) for line in lines) + "</p>"
+
+
+class _EngineBox(QComboBox):
+    """Tells before its list is seen."""
+
+    opening = Signal()
+
+    def showPopup(self) -> None:  # noqa: N802
+        self.opening.emit()
+        super().showPopup()
+
+
 class EnginePanel(QWidget):
     """The list of engines, a way to the options of the one chosen, and what runs."""
 
     engine_chosen = Signal(str)
+    list_opening = Signal()
     options_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         as_panel(self)
-        self.combo = QComboBox()
+        self.combo = _EngineBox()
+        self.combo.opening.connect(self.list_opening)
         self.combo.activated.connect(lambda index: self.engine_chosen.emit(self.combo.itemData(index)))
         self.options = QPushButton("Options…")
         self.options.setToolTip("Set how this engine works; the picture goes on meanwhile")
@@ -81,7 +104,7 @@ class EnginePanel(QWidget):
         column.addWidget(self._pace)
 
     def show_engines(self, specs: Mapping[str, EngineSpec], calibration: Calibration, chosen: str) -> None:
-        """List the engines; those that cannot run are greyed with the reason."""
+        """List the engines; those that cannot run are greyed with the reason, unless a file to be chosen mends it."""
         self.combo.clear()
         model = self.combo.model()
         for name, spec in specs.items():
@@ -89,10 +112,11 @@ class EnginePanel(QWidget):
             self.combo.addItem(name, name)
             index = self.combo.count() - 1
             lines = [spec.title, f"Cost: {spec.cost}", f"Needs: {spec.needs}", f"Weights: {spec.weights}"]
+            mendable = bool(wanted_file(spec, calibration))
             if reason:
-                lines.append(f"Not available: {reason}")
-            self.combo.setItemData(index, "\n".join(lines), Qt.ItemDataRole.ToolTipRole)
-            if reason and isinstance(model, QStandardItemModel):
+                lines.append(f"{'Not ready' if mendable else 'Not available'}: {reason}")
+            self.combo.setItemData(index, _wrapped(lines), Qt.ItemDataRole.ToolTipRole)
+            if reason and not mendable and isinstance(model, QStandardItemModel):
                 model.item(index).setEnabled(False)
         self.choose(chosen)
 

@@ -250,6 +250,9 @@ class MainWindow(QMainWindow):
         broke = isinstance(error, EngineError) or not isinstance(error, LivecassiError)
         cause = error.__cause__ if isinstance(error, EngineFailedError) else error
         hopeless = isinstance(cause, EngineUnavailableError | EngineMismatchError)
+        name = error.engine if isinstance(error, EngineFailedError) else self.engine_control.name
+        if hopeless and self.engine_control.wanted_file(name):
+            return Remedy(f"Options of {name}…", lambda: self.engine_control.open_options(name))
         if isinstance(error, EngineFailedError) and not hopeless and self.engine_control.can_try_again(error):
             failed = error.engine
             return Remedy(f"Try {failed} again", lambda: self.choose_engine(failed))

@@ -14,7 +14,7 @@ from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUna
 from livecassi.engines.networks.inputs import check_bench
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.option_parsing import between, one_of, word_or
-from livecassi.engines.registry import EngineOption, EngineSpec
+from livecassi.engines.registry import EngineOption, EngineSpec, OptionFiles
 from livecassi.engines.weights import TrainingState, WeightsCard, read_card
 
 LARGEST_BAND_ERROR_NM = 5.0
@@ -38,8 +38,13 @@ class FoundWeights(Protocol):
 FindWeights = Callable[[str, System], Sequence[FoundWeights]]
 
 
-def video_spec(network: NetworkSpec, cost: str, find_weights: FindWeights) -> EngineSpec:
-    """The engine of `network`; `find_weights(name, system)` lists the files that may be used, best first."""
+def video_spec(
+    network: NetworkSpec, cost: str, find_weights: FindWeights, weights_folder: Callable[[], Path] = Path.home
+) -> EngineSpec:
+    """The engine of `network`; `find_weights(name, system)` lists the files that may be used, best first.
+
+    Who chooses a file by hand looks in `weights_folder` first.
+    """
 
     def build(calibration: Calibration, options: Mapping[str, object]) -> Engine:
         return _build(network, find_weights, calibration, options)
@@ -52,16 +57,17 @@ def video_spec(network: NetworkSpec, cost: str, find_weights: FindWeights) -> En
         weights=_weights_in_words(network, find_weights),
         systems=network.systems,
         build=build,
-        options=_options(network.frames),
+        options=_options(network.frames, weights_folder),
         missing=lambda: "" if find_spec("torch") and find_spec("safetensors") else NO_TORCH,
         unfit=partial(_unfit, network, find_weights),
+        wanting=partial(_wanting, network, find_weights),
     )
 
 
 NO_TORCH = "torch is not installed; install it with: pip install 'livecassi[torch]'"
 
 
-def _options(frames: int) -> Mapping[str, EngineOption]:
+def _options(frames: int, weights_folder: Callable[[], Path] = Path.home) -> Mapping[str, EngineOption]:
     hops = tuple(str(hop) for hop in range(1, frames + 1))
     return {
         "hop": EngineOption(
@@ -88,7 +94,8 @@ def _options(frames: int) -> Mapping[str, EngineOption]:
         "weights": EngineOption(
             "A file of weights (.safetensors, see 'livecassi weights'), or auto for the best that fits.",
             "auto",
-            word_or("auto", Path),
+            word_or("auto", lambda text: Path(text).expanduser()),
+            files=OptionFiles("Weights", (".safetensors",), weights_folder),
         ),
         "device": EngineOption(
             "cpu, cuda, or auto for a GPU where there is one.",
@@ -212,6 +219,15 @@ def _unfit(network: NetworkSpec, find_weights: FindWeights, calibration: Calibra
     except EngineMismatchError as error:
         return str(error)
     return ""
+
+
+def _wanting(network: NetworkSpec, find_weights: FindWeights, calibration: Calibration) -> str:
+    """The option weights, where the bench would do and only weights that fit it are missing."""
+    try:
+        check_bench(calibration, network)
+    except EngineMismatchError:
+        return ""
+    return "weights" if _unfit(network, find_weights, calibration) else ""
 
 
 def _weights_in_words(network: NetworkSpec, find_weights: FindWeights) -> str:

@@ -1,20 +1,23 @@
 """What the window says about the engine that runs, its options, and going back after a failure."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeSource, small_calibration
+from fakes import FakeEngine, FakeSource, small_calibration
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from livecassi.app.pictures import View
 from livecassi.app.windows.engine_options import EngineOptionsDialog
 from livecassi.app.windows.main_window import MainWindow
 from livecassi.app.wording import pace_lines, weights_words
+from livecassi.calibration import Calibration, System
 from livecassi.drivers import Frame
-from livecassi.engines import EngineInfo
+from livecassi.engines import EngineInfo, EngineOption, EngineSpec, EngineUnavailableError, OptionFiles
 
 SHAPE = small_calibration().measurement_shape
 MakeWindow = Callable[..., MainWindow]
@@ -307,3 +310,106 @@ def test_nothing_below_the_engine_moves_when_its_pace_is_told(qtbot: QtBot, make
     window.engine_control.choose("net", {"hop": "3"})
     qtbot.waitUntil(lambda: window.engines.progress_text.endswith("3 frames per pass"))
     assert window.recording.pos() == place
+
+
+def with_a_file(workshop) -> tuple[dict[str, object], list[str]]:
+    """Adds the engine `filed`, which runs only with a file `*.net`; what it was given and what there is to find."""
+    given: dict[str, object] = {}
+    found: list[str] = []
+
+    def build(calibration: Calibration, options: Mapping[str, object]) -> FakeEngine:
+        given.update(options)
+        if options["model"] == "auto" and not found:
+            raise EngineUnavailableError("there is no model")
+        return FakeEngine(calibration, "filed")
+
+    workshop.specs["filed"] = EngineSpec(
+        "filed",
+        "The engine of a file",
+        "nothing",
+        "10 ms",
+        "missing",
+        frozenset(System),
+        build,
+        {"model": EngineOption("A file.", "auto", str, files=OptionFiles("Models", (".net",)))},
+        unfit=lambda _: "" if found else "there is no model; choose <one> by the option model",
+        wanting=lambda _: "" if found else "model",
+    )
+    return given, found
+
+
+def test_an_engine_that_wants_a_file_can_be_chosen_and_asks_for_it(
+    qtbot: QtBot, make_window: MakeWindow, workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given, _ = with_a_file(workshop)
+    window = make_window(engine_name="fake")
+    qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+    combo = window.engines.combo
+    place = combo.findData("filed")
+    assert combo.model().item(place).isEnabled()
+    hint = combo.itemData(place, Qt.ItemDataRole.ToolTipRole)
+    assert "Not ready: there is no model; choose &lt;one&gt;" in hint
+    window.engines.engine_chosen.emit("filed")
+    dialog = window.engine_control.dialog
+    assert dialog is not None
+    assert dialog.engine == "filed"
+    assert dialog.wanted.text() == "There is no model; choose <one> by the option model"
+    assert combo.currentText() == "fake", "it goes on"
+    assert given == {}
+    asked: list[tuple[str, ...]] = []
+
+    def choose(_parent: object, *how: str) -> tuple[str, str]:
+        asked.append(how)
+        return (str(tmp_path / "good.net") if len(asked) > 1 else "", "")
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
+    field = dialog.fields["model"]
+    qtbot.mouseClick(field.browse, Qt.MouseButton.LeftButton)
+    assert field.text == "auto", "the operator thought better of it"
+    qtbot.mouseClick(field.browse, Qt.MouseButton.LeftButton)
+    assert asked[-1] == ("Models", str(Path.home()), "Models (*.net)")
+    assert field.text == str(tmp_path / "good.net")
+    qtbot.mouseClick(field.browse, Qt.MouseButton.LeftButton)
+    assert asked[-1][1] == str(tmp_path), "the next look is where the last one ended"
+    qtbot.mouseClick(dialog.apply, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.status.engine.text == "filed")
+    assert given == {"model": str(tmp_path / "good.net")}
+    window.choose_engine("fake")
+    qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+    window.engines.engine_chosen.emit("filed")
+    qtbot.waitUntil(lambda: window.status.engine.text == "filed")
+    assert window.engine_control.dialog is None, "it has its file"
+    assert open_options(qtbot, window).wanted.text() == "", "it runs"
+
+
+def test_what_came_meanwhile_is_seen_when_the_list_is_opened(qtbot: QtBot, make_window: MakeWindow, workshop) -> None:
+    _, found = with_a_file(workshop)
+    window = make_window(engine_name="fake")
+    qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+    found.append("a model")
+    combo = window.engines.combo
+    combo.showPopup()
+    combo.hidePopup()
+    assert "Not ready" not in combo.itemData(combo.findData("filed"), Qt.ItemDataRole.ToolTipRole)
+    window.engines.engine_chosen.emit("filed")
+    qtbot.waitUntil(lambda: window.status.engine.text == "filed")
+
+
+def test_started_without_its_file_an_engine_offers_its_options_and_keeps_what_was_typed(
+    qtbot: QtBot, make_window: MakeWindow, workshop
+) -> None:
+    with_a_file(workshop)
+    window = make_window(engine_name="filed")
+    qtbot.waitUntil(lambda: window.errors.isVisible())
+    assert window.errors.remedy.text() == "Options of filed…"
+    window.choose_engine("fake")
+    qtbot.waitUntil(lambda: window.status.engine.text == "fake")
+    qtbot.mouseClick(window.errors.remedy, Qt.MouseButton.LeftButton)
+    dialog = window.engine_control.dialog
+    assert dialog is not None
+    dialog.fields["model"].show_text("  ")
+    qtbot.mouseClick(dialog.apply, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.errors.isVisible())
+    qtbot.waitUntil(lambda: window.engines.combo.currentText() == "fake")
+    assert window.engine_control.dialog is dialog
+    assert dialog.isVisible()
