@@ -63,6 +63,25 @@ def find_spec(specs: Mapping[str, EngineSpec], name: str) -> EngineSpec:
     return specs[name]
 
 
+def parsed_options(spec: EngineSpec, options: Mapping[str, str]) -> dict[str, object]:
+    """Every option of an engine, parsed; what is not among `options` has its default.
+
+    Raises `EngineUnavailableError` for an unknown option or nonsense.
+    """
+    parsed: dict[str, object] = {key: option.parse(option.default) for key, option in spec.options.items()}
+    for key, text in options.items():
+        if key not in spec.options:
+            known = ", ".join(spec.options) or "none"
+            raise EngineUnavailableError(f"engine '{spec.name}' has no option '{key}'; its options are: {known}")
+        try:
+            parsed[key] = spec.options[key].parse(text)
+        except ValueError as error:
+            raise EngineUnavailableError(
+                f"option {key}={text} of engine '{spec.name}' is not valid: {error}. {spec.options[key].help}"
+            ) from error
+    return parsed
+
+
 def build_engine(
     specs: Mapping[str, EngineSpec],
     name: str,
@@ -82,15 +101,4 @@ def build_engine(
             f"engine '{name}' is made for {made_for}, the calibration is for {calibration.system}; "
             "choose another engine"
         )
-    parsed: dict[str, object] = {key: option.parse(option.default) for key, option in spec.options.items()}
-    for key, text in (options or {}).items():
-        if key not in spec.options:
-            known = ", ".join(spec.options) or "none"
-            raise EngineUnavailableError(f"engine '{name}' has no option '{key}'; its options are: {known}")
-        try:
-            parsed[key] = spec.options[key].parse(text)
-        except ValueError as error:
-            raise EngineUnavailableError(
-                f"option {key}={text} of engine '{name}' is not valid: {error}. {spec.options[key].help}"
-            ) from error
-    return spec.build(calibration, parsed)
+    return spec.build(calibration, parsed_options(spec, options or {}))

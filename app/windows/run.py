@@ -18,7 +18,7 @@ from livecassi.app.windows.main_window import MainWindow
 from livecassi.app.windows.theme import apply_theme
 from livecassi.drivers import LivecassiError
 from livecassi.engines import EngineSpec
-from livecassi.engines.registry import find_spec
+from livecassi.engines.registry import find_spec, parsed_options
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def view_source(
     """Open a source and show it; what `livecassi view` does. Raises `LivecassiError` before a window is shown."""
     check_display()
     specs = listed_engines()
-    find_spec(specs, engine_name)
+    parsed_options(find_spec(specs, engine_name), engine_options or {})  # nonsense is refused before a window is shown
     return run_window(
         open_session(request),
         specs,

@@ -50,3 +50,11 @@ def test_without_a_screen_there_is_one_clear_message(monkeypatch: pytest.MonkeyP
 def test_an_unknown_engine_is_refused_before_a_window_is_shown(qtbot: QtBot) -> None:
     with pytest.raises(EngineUnavailableError, match="there is no engine 'absent'; choose one of: gap-tv"):
         view_source(SourceRequest(), engine_name="absent", seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"rank": "many"}, "rank=many"), ({"colour": "red"}, "no option 'colour'")]
+)
+def test_options_that_make_no_sense_are_refused_before_a_window_is_shown(options: dict[str, str], words: str) -> None:
+    with pytest.raises(EngineUnavailableError, match=words):
+        view_source(SourceRequest(height=24, width=20), engine_name="gap-tv", engine_options=options, seconds=0.1)
