@@ -35,7 +35,7 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """One wish for a source. Sizes and seed concern the simulated bench, `loop` a file, `producer` a camera.
+    """One wish for a source. Sizes, bands and seed concern the simulated bench, `loop` a file, `producer` a camera.
 
     `frame_rate_hz` None: its own rate - a camera's as it is set, a recording's as it was recorded, else 30.
     """
@@ -47,6 +47,7 @@ class SourceRequest:
     height: int = 256
     width: int = 256
     seed: int = 0
+    bands: int | None = None
     frame_rate_hz: float | None = None
     loop: bool = True
     producer: Path | None = None
@@ -120,6 +121,7 @@ def _open_prototype(request: SourceRequest) -> Opened:
         request.height,
         request.width,
         seed=request.seed,
+        bands=request.bands,
         frame_rate_hz=request.frame_rate_hz or USUAL_RATE_HZ,
     )
     return Opened(prototype.source, prototype.calibration, prototype.truth)

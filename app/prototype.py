@@ -42,19 +42,23 @@ def open_prototype(
     clock: Clock | None = None,
     faults: Faults | None = None,
     illuminant: str = "D65",
+    bands: int | None = None,
 ) -> Prototype:
     """Build the bench (well under a second at 256 x 256) and its camera.
 
     The scene runs at `frame_rate_hz` of this call: frame n always shows the same moment. The lamp is set so that
-    the calibrated exposure of 10 ms at 0 dB nearly fills the sensor.
-    Raises `CalibrationInvalidError` for an impossible size, `SourceUnsupportedError` for an impossible rate.
+    the calibrated exposure of 10 ms at 0 dB nearly fills the sensor. `bands` None: as many as the system usually has.
+    Raises `CalibrationInvalidError` for an impossible size or number of bands, `SourceUnsupportedError` for an
+    impossible rate.
     """
     if not (np.isfinite(frame_rate_hz) and frame_rate_hz > 0):
         raise SourceUnsupportedError(
             f"a frame rate of {frame_rate_hz} Hz was asked for, expected a number above 0; choose another"
         )
     lamp = load_spectra(ILLUMINANTS).select(illuminant)
-    bench = Bench(system, height, width, _reflectances(), Spectrum(lamp.wavelengths_nm, lamp.values[0]), seed)
+    bench = Bench(
+        system, height, width, _reflectances(), Spectrum(lamp.wavelengths_nm, lamp.values[0]), seed, bands=bands
+    )
     camera = SimulatedCamera(
         bench.irradiance,
         bench.measurement_shape,

@@ -24,6 +24,7 @@ def record_simulation(request: SourceRequest, out: Path, *, frames: int, truth: 
         request.height,
         request.width,
         seed=request.seed,
+        bands=request.bands,
         frame_rate_hz=request.frame_rate_hz or USUAL_RATE_HZ,
         clock=ManualClock(),
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from livecassi.app.commands.source_options import (
+    BandsOption,
     CalibrationOption,
     EngineOption,
     ProducerOption,
@@ -36,6 +37,7 @@ def record(
     system: SystemOption = "dd-cassi",
     size: SizeOption = "256",
     seed: SeedOption = 0,
+    bands: BandsOption = None,
     rate: RateOption = None,
     producer: ProducerOption = None,
     exposure: Annotated[float | None, typer.Option(help="Exposure in microseconds.")] = None,
@@ -48,6 +50,7 @@ def record(
         system=system,
         size=size,
         seed=seed,
+        bands=bands,
         rate=rate,
         producer=producer,
         loop=False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from livecassi.app.commands.source_options import SeedOption, SizeOption, SystemOption, request_source
+from livecassi.app.commands.source_options import BandsOption, SeedOption, SizeOption, SystemOption, request_source
 
 
 def simulate(
@@ -15,6 +15,7 @@ def simulate(
     system: SystemOption = "dd-cassi",
     size: SizeOption = "256",
     seed: SeedOption = 0,
+    bands: BandsOption = None,
     rate: Annotated[float, typer.Option(help="Frames per second of the simulated time.")] = 30.0,
 ) -> None:
     """Simulate a bench with a moving scene and record what its camera sees; the same seed gives the same frames."""
@@ -24,6 +25,7 @@ def simulate(
         system=system,
         size=size,
         seed=seed,
+        bands=bands,
         rate=rate,
         producer=None,
         loop=False,

@@ -22,6 +22,9 @@ CalibrationOption = Annotated[
 SystemOption = Annotated[str, typer.Option(help="Simulated bench: sd-cassi, dd-cassi, pmvis or ndssi.")]
 SizeOption = Annotated[str, typer.Option(help="Simulated bench: scene size as HEIGHTxWIDTH or one number.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Simulated bench: the same seed gives the same frames.")]
+BandsOption = Annotated[
+    int | None, typer.Option(help="Simulated SD-CASSI bench: 28 bands, 450-650 nm, or 30, 410-700 nm; default 28.")
+]
 RateOption = Annotated[float | None, typer.Option(help="Frames per second asked of the source; default: its own.")]
 ProducerOption = Annotated[Path | None, typer.Option(help="GenTL producer (.cti) of the camera's vendor.")]
 EngineOption = Annotated[str, typer.Option("--engine", "-e", help="See 'livecassi engines'.")]
@@ -68,6 +71,7 @@ def request_source(
     system: str,
     size: str,
     seed: int,
+    bands: int | None,
     rate: float | None,
     producer: Path | None,
     loop: bool,
@@ -88,6 +92,7 @@ def request_source(
         height=bench.height,
         width=bench.width,
         seed=seed,
+        bands=bands,
         frame_rate_hz=rate,
         loop=loop,
         producer=producer,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from livecassi.app.commands.source_options import (
+    BandsOption,
     CalibrationOption,
     EngineOption,
     ProducerOption,
@@ -28,6 +29,7 @@ def view(
     system: SystemOption = "dd-cassi",
     size: SizeOption = "256",
     seed: SeedOption = 0,
+    bands: BandsOption = None,
     rate: RateOption = None,
     loop: Annotated[bool, typer.Option(help="Play a file again when it ends.")] = True,
     producer: ProducerOption = None,
@@ -44,6 +46,7 @@ def view(
         system=system,
         size=size,
         seed=seed,
+        bands=bands,
         rate=rate,
         producer=producer,
         loop=loop,

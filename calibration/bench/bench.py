@@ -15,6 +15,7 @@ from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.drivers.opencv import cv2
 
 SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 64, 4096
+BANDS = {System.SD_CASSI: (28, 30), System.DD_CASSI: (30,), System.PMVIS: (30,), System.NDSSI: (30,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ class SensorSide:
 class Bench:
     """A coded-aperture bench before a moving scene of `height x width` pixels.
 
-    Spectral bands: SD-CASSI 28 and PMVIS, NDSSI 30 that land exactly 2 columns apart (450-650 and 410-700 nm);
-    DD-CASSI 30 from 410 to 700 nm every 10 nm, at fractional shifts over 58 columns. Light is computed on
-    at least 5 sub-bands per column of dispersion, never on these bands.
+    Spectral bands: SD-CASSI 28 (450-650 nm), on demand 30, and PMVIS, NDSSI 30 (410-700 nm) that land exactly 2
+    columns apart; DD-CASSI 30 from 410 to 700 nm every 10 nm, at fractional shifts over 58 columns. Light is computed
+    on at least 5 sub-bands per column of dispersion, never on these bands.
 
     Left out: motion within an exposure (a frame shows one moment), smile, keystone, distortion, drift.
     """
@@ -60,6 +61,7 @@ class Bench:
         illuminant: Spectrum,
         seed: int = 0,
         design: BenchDesign | None = None,
+        bands: int | None = None,
     ) -> None:
         for name, side in (("height", height), ("width", width)):
             if not SMALLEST_SIDE_PX <= side <= LARGEST_SIDE_PX:
@@ -69,7 +71,7 @@ class Bench:
                 )
         self.system = system
         self.design = design or _design(system)
-        curve, self.wavelengths_nm = _spectral_layout(system)
+        curve, self.wavelengths_nm = _spectral_layout(system, bands)
         self.dispersion_px = np.maximum(curve.shift_px(self.wavelengths_nm), 0).astype(np.float32)
         self._reach = round(curve.span_px)
         self._bands: SubBands = sub_bands(curve, self.wavelengths_nm)
@@ -151,9 +153,15 @@ def _design(system: System) -> BenchDesign:
     return BenchDesign()
 
 
-def _spectral_layout(system: System) -> tuple[DispersionCurve, NDArray[np.float64]]:
-    """The curve and the band centres of each system."""
-    if system is System.SD_CASSI:
+def _spectral_layout(system: System, bands: int | None) -> tuple[DispersionCurve, NDArray[np.float64]]:
+    """The curve and the band centres of each system; `bands` None: as many as usual, the first of `BANDS`."""
+    possible = BANDS[system]
+    if bands not in (None, *possible):
+        raise CalibrationInvalidError(
+            f"{bands} bands were asked for, a simulated {system} bench has {' or '.join(map(str, possible))}; "
+            "choose one of these"
+        )
+    if system is System.SD_CASSI and bands in (None, 28):
         curve = DispersionCurve(450.0, 650.0, 54.0)
         return curve, curve.wavelength_nm(2.0 * np.arange(28))
     curve = DispersionCurve(410.0, 700.0, 58.0)

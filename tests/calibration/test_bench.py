@@ -110,3 +110,17 @@ def test_a_missing_reflectance_is_named() -> None:
     some = {name: spectrum for name, spectrum in reflectances().items() if name != "green apple"}
     with pytest.raises(CalibrationInvalidError, match="needs the reflectance 'green apple'"):
         Bench(System.DD_CASSI, 70, 80, some, LAMP)
+
+
+def test_the_single_disperser_has_thirty_bands_on_demand() -> None:
+    made = Bench(System.SD_CASSI, *SIZE, reflectances(), LAMP, bands=30)
+    thirty = calibration(made)
+    np.testing.assert_allclose(thirty.dispersion_px, 2 * np.arange(30), atol=1e-3)
+    np.testing.assert_allclose(thirty.wavelengths_nm[[0, -1]], (410, 700), atol=0.01)
+    light = noise_free(made, 1.3)
+    error = np.sqrt(np.mean((sensing_model(thirty).forward(made.truth(1.3)) - light) ** 2) / np.mean(light**2))
+    assert error < 0.025
+    with pytest.raises(CalibrationInvalidError, match="31 bands .* sd-cassi bench has 28 or 30"):
+        Bench(System.SD_CASSI, *SIZE, reflectances(), LAMP, bands=31)
+    with pytest.raises(CalibrationInvalidError, match="dd-cassi bench has 30"):
+        Bench(System.DD_CASSI, *SIZE, reflectances(), LAMP, bands=28)
