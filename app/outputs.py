@@ -1,5 +1,6 @@
 """What is checked about a file to be written before the work that fills it begins."""
 
+import os
 from pathlib import Path
 
 from livecassi.app.recording.errors import RecordingError
@@ -19,3 +20,17 @@ def check_output(path: Path, *endings: str, inputs: tuple[Path | None, ...] = ()
     for given in inputs:
         if given is not None and path.resolve().is_relative_to(given.resolve()):
             raise RecordingError(f"{path} would be written into the input {given}; choose another name")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text under its name only when it is whole. Raises `RecordingError` where the disk refuses."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise RecordingError(
+            f"{path} cannot be written ({error.strerror}); choose a folder that can be written, with space"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)

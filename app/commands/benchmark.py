@@ -43,7 +43,10 @@ def gap_tv(
     from rich.console import Console
 
     from livecassi.app.gap_tv_benchmark import gather_material, run_benchmark
+    from livecassi.app.outputs import check_output, write_whole
 
+    if json is not None:
+        check_output(json, ".json")
     material = gather_material(data)
     console = Console()
     with console.status(f"{len(material.scenes)} scene(s), two systems"):
@@ -55,7 +58,7 @@ def gap_tv(
     for line in _ratios(report):
         console.print(line)
     if json is not None:
-        json.write_text(dumps(asdict(report), indent=2), "utf-8")
+        write_whole(json, dumps(asdict(report), indent=2))
 
 
 def _stills_table(report: "Report", iterations: int) -> "Table":

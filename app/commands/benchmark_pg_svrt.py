@@ -46,13 +46,14 @@ def pg_svrt(
 
     from rich.console import Console
 
+    from livecassi.app.outputs import check_output, write_whole
     from livecassi.engines.networks import find_network
     from livecassi.engines.networks.loading import require_torch
 
     if device not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(f"device '{device}': expected auto, cpu or cuda")
-    if json is not None and not json.parent.is_dir():
-        raise typer.BadParameter(f"{json} lies in a folder that is not there, {json.parent}")
+    if json is not None:
+        check_output(json, ".json")
     made_for = find_network("pg-svrt").check_system(system)
     require_torch("pg-svrt")
     from livecassi.app.pg_svrt_benchmark import Plan, parse_sizes, parse_tiles, run_benchmark, usual_sizes
@@ -76,7 +77,7 @@ def pg_svrt(
     for line in _remarks(report):
         console.print(line, highlight=False, markup=False)
     if json is not None:
-        json.write_text(dumps(asdict(report), indent=2), "utf-8")
+        write_whole(json, dumps(asdict(report), indent=2))
 
 
 def _heading(report: "Report") -> "Iterator[str]":

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from livecassi.app.commands.benchmark import benchmark_app
 from livecassi.app.gap_tv_benchmark import gather_material
+from livecassi.app.outputs import write_whole
+from livecassi.app.recording import RecordingError
 from livecassi.engines.protocol import ProtocolError
 
 
@@ -22,6 +24,23 @@ def test_without_data_a_synthetic_scene_is_measured_and_it_says_so(tmp_path: Pat
     assert set(stills) == {(system, noisy) for system in ("sd-cassi", "dd-cassi") for noisy in (False, True)}
     assert all(20 < value < 60 for value in stills.values())
     assert all(m["cubes_per_s"] > 0 and m["psnr_db"] > 20 for m in report["moving"])
+
+
+@pytest.mark.parametrize("engine", ["gap-tv", "pg-svrt"])
+@pytest.mark.parametrize("name", ["", "nowhere/x.json", "x.txt"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path, engine: str, name: str) -> None:
+    result = CliRunner().invoke(benchmark_app, [engine, "--json", str(tmp_path / name)])
+    assert isinstance(result.exception, RecordingError)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "taken.json").mkdir()
+    with pytest.raises(RecordingError, match=r"taken\.json cannot be written"):
+        write_whole(tmp_path / "taken.json", "{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.json"]
+    write_whole(tmp_path / "free.json", "{}")
+    assert (tmp_path / "free.json").read_text() == "{}"
 
 
 def test_scenes_without_masks_use_masks_drawn_in_code(tmp_path: Path) -> None:
