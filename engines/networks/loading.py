@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load_network(
-    name: str, weights: Path, system: System | str, specs: Mapping[str, NetworkSpec] | None = None
+    name: str, weights: Path | str, system: System | str, specs: Mapping[str, NetworkSpec] | None = None
 ) -> "Module":
     """The network `name` with these weights: in evaluation mode, on the CPU, its parameters without gradients.
 
@@ -32,6 +32,7 @@ def load_network(
     spec = find_network(name, specs)
     system = spec.check_system(system)
     require_torch(name)
+    weights = Path(weights)
     state = _read(weights, spec, system)
     network = built(spec, system)
     check_layout(state, network, spec, system, weights, specs)

@@ -70,6 +70,8 @@ def test_a_checkpoint_becomes_a_file_with_a_card_and_a_network(checkpoint: Path,
     assert card.source is not None
     assert card.source.name == "model_epoch_80.pth"
     network = load_network("tiny", path, System.NDSSI, SPECS)
+    named = load_network("tiny", str(path), "ndssi", SPECS)
+    torch.testing.assert_close(named.state_dict(), network.state_dict(), rtol=0, atol=0)
     assert not any(module.training for module in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
     wanted = torch.load(checkpoint, weights_only=True)["state_dict"]
