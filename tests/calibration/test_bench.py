@@ -120,7 +120,7 @@ def test_the_single_disperser_has_thirty_bands_on_demand() -> None:
     light = noise_free(made, 1.3)
     error = np.sqrt(np.mean((sensing_model(thirty).forward(made.truth(1.3)) - light) ** 2) / np.mean(light**2))
     assert error < 0.025
-    with pytest.raises(CalibrationInvalidError, match="31 bands .* sd-cassi bench has 28 or 30"):
+    with pytest.raises(CalibrationInvalidError, match=r"31 bands .* sd-cassi bench has 28 or 30"):
         Bench(System.SD_CASSI, *SIZE, reflectances(), LAMP, bands=31)
     with pytest.raises(CalibrationInvalidError, match="dd-cassi bench has 30"):
         Bench(System.DD_CASSI, *SIZE, reflectances(), LAMP, bands=28)
