@@ -98,8 +98,9 @@ def _run() -> None:
     # Engine, simulated bench and screen run side by side, and idle BLAS threads spin: with one thread each the live
     # view reconstructs half as many cubes again. Read when numpy is imported, which nothing has done yet.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # The same of torch: beside other work, idle threads that spin make a pass of a network take ten times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Threads of torch wait for their next part of the work by spinning, far too long beside other work: a pass of a
+    # network then takes four times as long. A short spin costs nothing on an idle machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         app()
     except KeyboardInterrupt:

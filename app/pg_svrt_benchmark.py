@@ -141,7 +141,7 @@ class _Benchmark:
             version("torch"),
             self._plan.threads,
             os.cpu_count() or 1,
-            os.environ.get("OMP_WAIT_POLICY", "not set"),
+            os.environ.get("GOMP_SPINCOUNT", "not set"),
             _load(),
             self._bandwidth,
         )

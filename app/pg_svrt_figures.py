@@ -15,7 +15,7 @@ class Machine:
     torch: str
     threads: int
     cores: int
-    idle_threads: str  # OMP_WAIT_POLICY
+    spin_count: str  # GOMP_SPINCOUNT: how long a thread that waits spins
     load: float | None
     copy_bytes_per_s: float
 

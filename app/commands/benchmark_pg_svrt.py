@@ -84,8 +84,8 @@ def _heading(report: "Report") -> "Iterator[str]":
     machine = report.machine
     yield f"pg-svrt for {report.system} with {report.weights}, windows of three frames of a drawn scene"
     yield (
-        f"{machine.device}; torch {machine.torch}, {machine.threads} thread(s) on {machine.cores} cores, idle threads "
-        f"{machine.idle_threads}; copies at {machine.copy_bytes_per_s / 1e9:.1f} GB/s read and written"
+        f"{machine.device}; torch {machine.torch}, {machine.threads} thread(s) on {machine.cores} cores, spin count "
+        f"{machine.spin_count}; copies at {machine.copy_bytes_per_s / 1e9:.1f} GB/s read and written"
     )
     if machine.load is not None and report.load_after is not None:
         yield f"load of the machine: {machine.load:.2f} before, {report.load_after:.2f} after, this benchmark included"

@@ -19,7 +19,7 @@ failed=()
 mkdir -p "$out" "$work/links" "$work/packages"
 ln -s "$PWD" "$work/links/livecassi"
 export PYTHONPATH="$work/links:$work/packages${PYTHONPATH:+:$PYTHONPATH}"
-export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-3000}
 
 missing() {
     "$python" -c 'import sys; from importlib.util import find_spec

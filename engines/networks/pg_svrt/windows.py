@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-PIECE_PIXELS = 1 << 14  # of all frames together; what a piece needs then stays within a core's cache
+PIECE_PIXELS = 1 << 15  # of all frames together; what a piece needs then stays within the caches
 
 
 def into_windows(features: Tensor, size: tuple[int, int]) -> Tensor:
