@@ -2,18 +2,18 @@
 
 import json
 import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from commands import Run
 from fakes import FakeEngine
 from numpy.typing import NDArray
 from scene_files import counts, save_v5, smooth_scene
 
-from livecassi.app.command_line import main
 from livecassi.app.paper_protocols import EngineChoice, evaluate_dynaspec, evaluate_kaist
 from livecassi.calibration import Calibration, Measurement, System, sensing_model
 from livecassi.engines import Cube, EngineError, EngineOption, EngineSpec
@@ -155,26 +155,9 @@ def test_kaist_is_scored_in_both_definitions(kaist_folder: Path) -> None:
     assert mean.psnr_db == pytest.approx(np.mean([scene.figures[Flavour.MST].psnr_db for scene in report.scenes]))
 
 
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["livecassi", "evaluate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        code = ended.value.code
-        captured = capsys.readouterr()
-        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return call
+def run(run: Run) -> Run:
+    return partial(run, "evaluate")
 
 
 FEW = ("-o", "iterations=4", "-o", "live_iterations=2")

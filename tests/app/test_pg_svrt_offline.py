@@ -1,19 +1,17 @@
 """The engine pg-svrt from the command line: what the list says of it, and a recording reconstructed with every hop."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from commands import Run
 from weight_files import save_pg_svrt
 
 from livecassi.app import weight_places
-from livecassi.app.command_line import main
 from livecassi.app.opening import SourceRequest
 from livecassi.app.recording import Recording
 from livecassi.app.simulation import record_simulation
@@ -24,28 +22,6 @@ from livecassi.engines.networks.inputs import network_mask
 from livecassi.engines.weights import TrainingState
 
 HEIGHT, WIDTH, FRAMES = 64, 72, 3
-
-
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["livecassi", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        code = ended.value.code
-        captured = capsys.readouterr()
-        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture(autouse=True)

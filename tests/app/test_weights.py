@@ -1,19 +1,17 @@
 """The weights that are here: which engines find, and what `livecassi weights` says and writes."""
 
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from commands import Run
 from safetensors.torch import save_file
 
 from livecassi.app import weight_places
-from livecassi.app.command_line import main
 from livecassi.app.weight_places import FOLDER_VARIABLE, Place, find_weights, look_for_weights, user_folder
 from livecassi.calibration import System
 from livecassi.calibration.import_mask import import_mask, parse_wavelengths
@@ -22,26 +20,9 @@ from livecassi.engines.networks import load_network, network_specs
 from livecassi.engines.weights import TrainingState, WeightsCard, mask_id, read_card, save_weights
 
 
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["livecassi", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        code = ended.value.code
-        captured = capsys.readouterr()
-        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return call
+def run(run: Run) -> Run:
+    return partial(run, "weights")
 
 
 @pytest.fixture(autouse=True)
