@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from livecassi.app.timed_runs import timed_sequence
 from livecassi.calibration import Calibration, Measurement, System, sensing_model
 from livecassi.calibration.calibration import Array32
-from livecassi.engines import Cube, Engine, EngineError, EngineInfo, EngineSpec, build_engine
+from livecassi.engines import Engine, EngineInfo, EngineSpec, build_engine
 from livecassi.engines.datasets import kaist
 from livecassi.engines.datasets.dynaspec import CLIP_FRAMES, SceneClass, dynaspec_calibration, open_benchmark
 from livecassi.engines.errors import MetricsError
@@ -149,18 +150,8 @@ def reconstruct_clip(engine: Engine, calibration: Calibration, truths: Sequence[
     Raises `EngineError` for an engine that gives more or fewer cubes than it got measurements.
     """
     model = sensing_model(calibration)
-    engine.reset()
-    due = [
-        engine.reconstruct(Measurement(model.forward(truth), calibration.id, index))
-        for index, truth in enumerate(truths)
-    ]
-    cubes: list[Cube] = [cube for cube in due if cube is not None] + engine.flush()
-    if len(cubes) != len(truths):
-        raise EngineError(
-            f"engine '{engine.info.name}' gave {len(cubes)} cubes for a clip of {len(truths)} measurements, expected "
-            "one each; please report this defect"
-        )
-    return [cube.values for cube in cubes]
+    measurements = (Measurement(model.forward(truth), calibration.id, index) for index, truth in enumerate(truths))
+    return timed_sequence(engine, measurements).cubes
 
 
 def _scored(cubes: Sequence[Array32], truths: Sequence[Array32], flavour: Flavour, where: str) -> Figures:

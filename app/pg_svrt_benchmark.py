@@ -18,6 +18,7 @@ from livecassi.app.pg_svrt_figures import (
     SizeFigures,
     TileFigures,
 )
+from livecassi.app.timed_runs import load_average
 from livecassi.calibration import System
 from livecassi.engines import EngineError
 from livecassi.engines.networks import find_network
@@ -126,7 +127,7 @@ class _Benchmark:
             report.passes.extend(self._precisions(size))
         report.tiles.extend(self._tiles())
         report.hops.extend(self._hop(hop) for hop in range(1, find_network(NAME).frames + 1))
-        return replace(report, load_after=_load())
+        return replace(report, load_after=load_average())
 
     @property
     def _on_cuda(self) -> bool:
@@ -142,7 +143,7 @@ class _Benchmark:
             self._plan.threads,
             os.cpu_count() or 1,
             os.environ.get("GOMP_SPINCOUNT", "not set"),
-            _load(),
+            load_average(),
             self._bandwidth,
         )
 
@@ -238,7 +239,3 @@ def _pixels(size: Size) -> int:
 
 def _words(size: Size) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def _load() -> float | None:
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -42,8 +42,9 @@ def gap_tv(
 
     from rich.console import Console
 
-    from livecassi.app.gap_tv_benchmark import gather_material, run_benchmark
+    from livecassi.app.gap_tv_benchmark import run_benchmark
     from livecassi.app.outputs import check_output, write_whole
+    from livecassi.app.scoring_material import gather_material
 
     if json is not None:
         check_output(json, ".json")

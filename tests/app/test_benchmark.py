@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from livecassi.app.commands.benchmark import benchmark_app
-from livecassi.app.gap_tv_benchmark import gather_material
 from livecassi.app.outputs import write_whole
 from livecassi.app.recording import RecordingError
+from livecassi.app.scoring_material import gather_material
 from livecassi.engines.protocol import ProtocolError
 
 
