@@ -1,0 +1,1 @@
+"""Training: scenes, samples, the loop, checkpoints; each network adds its task as one file."""
