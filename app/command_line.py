@@ -14,6 +14,7 @@ from livecassi.app.commands.reconstruct import reconstruct
 from livecassi.app.commands.record import record
 from livecassi.app.commands.recording import recording_app
 from livecassi.app.commands.simulate import simulate
+from livecassi.app.commands.train import train
 from livecassi.app.commands.view import view
 from livecassi.app.commands.weights import weights_app
 
@@ -61,6 +62,7 @@ app.add_typer(calibrate_app)
 app.add_typer(recording_app)
 app.add_typer(benchmark_app)
 app.add_typer(weights_app)
+app.command()(train)
 app.command()(engines)
 app.command()(doctor)
 

@@ -25,3 +25,7 @@ class WeightsError(EngineError):
 
 class DatasetError(EngineError):
     """A folder of scenes or measurements is not what a data set looks like: choose another or repair it."""
+
+
+class TrainingError(EngineError):
+    """A training cannot begin or go on: correct the recipe, the data or the machine as the message says."""

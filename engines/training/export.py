@@ -1,0 +1,35 @@
+"""Weights out of a checkpoint: a file that engines can use, with a card that says how far to trust it."""
+
+from pathlib import Path
+
+from livecassi.engines.training.checkpoints import Checkpoint
+from livecassi.engines.training.recipe import Recipe
+from livecassi.engines.weights import ModelCard, TrainingState, WeightsCard, save_weights
+
+SECONDS_PER_HOUR = 3600
+
+
+def export_weights(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> WeightsCard:
+    """Write the weights that are validated: the moving average where the recipe keeps one. Gives the card.
+
+    They count as trained where all steps of the recipe were done. Scores are on the card only where they are those of
+    these very weights. Raises `WeightsError` where the file cannot be written.
+    """
+    card = WeightsCard.model_validate_json(checkpoint.card)
+    model = card.model_card or ModelCard()
+    data = "; ".join(part for part in (model.training_data, checkpoint.scenes) if part)
+    finished = checkpoint.step >= recipe.run.steps
+    state = TrainingState.UNTRAINED if checkpoint.step == 0 else TrainingState.PARTLY_TRAINED
+    described = model.model_copy(
+        update={
+            "training_data": data,
+            "steps": checkpoint.step,
+            "hours": checkpoint.seconds / SECONDS_PER_HOUR,
+            "validation": checkpoint.scores if checkpoint.validated == checkpoint.step else {},
+        }
+    )
+    return save_weights(
+        path,
+        card.model_copy(update={"state": TrainingState.TRAINED if finished else state, "model_card": described}),
+        checkpoint.weights,
+    )

@@ -1,0 +1,34 @@
+"""The networks that can be trained, one line each; a new one adds its task as a file of its own and a line here."""
+
+from collections.abc import Callable
+
+from livecassi.calibration import Calibration
+from livecassi.engines.training.clips import ClipSource
+from livecassi.engines.training.materials import SpectralMaterials
+from livecassi.engines.training.recipe import Recipe, RecipeError
+from livecassi.engines.training.task import Task
+
+# A calibration: the bench that a network is adapted to; None: the one that the recipe describes.
+TaskMaker = Callable[[Recipe, ClipSource, SpectralMaterials, Calibration | None], Task]
+
+
+def task_makers() -> dict[str, TaskMaker]:
+    """What makes the task of each network, by name."""
+    return {}
+
+
+def make_task(
+    recipe: Recipe, scenes: ClipSource, materials: SpectralMaterials, calibration: Calibration | None = None
+) -> Task:
+    """The task of the recipe's network.
+
+    Raises `RecipeError` for a network that cannot be trained or a section [network] that its task cannot read, and
+    `EngineMismatchError` for a system or a calibration that the network is not made for.
+    """
+    makers = task_makers()
+    name = recipe.run.network
+    if name not in makers:
+        raise RecipeError(
+            f"the recipe '{recipe.name}' trains network '{name}'; those that can be trained are {', '.join(makers)}"
+        )
+    return makers[name](recipe, scenes, materials, calibration)
