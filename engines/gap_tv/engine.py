@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.calibration import Calibration, Measurement, sensing_model
+from livecassi.calibration import Calibration, Measurement
 from livecassi.engines.checks import check_measurement
 from livecassi.engines.cube import Cube
 from livecassi.engines.engine import EngineInfo
@@ -18,14 +18,12 @@ from livecassi.engines.gap_tv.basis import SpectralBasis, dct_basis
 from livecassi.engines.gap_tv.row_pool import RowPool, usable_cores
 from livecassi.engines.gap_tv.solver import Solver
 from livecassi.engines.gap_tv.subspace import subspace_model
+from livecassi.engines.gap_tv.tracker import Pace, Tracker
 
 Array32 = NDArray[np.float32]
 
 NAME = "gap-tv"
-LARGEST_FRAME_GAP = 30  # frames that may lie between two measurements of one moving scene
-LARGEST_MISFIT = 0.5  # of the previous cube to the new measurement; beyond it the scene was cut
 MOST_THREADS = 8
-LARGEST_BRIGHTENING = 1.5  # beyond it, or its inverse, the noise is another and the next frame starts from nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +43,12 @@ class GapTvSettings:
 class GapTv:
     """Total-variation reconstruction on a spectral basis, warm-started from the previous frame.
 
-    With `live` set (it may be changed at any time) a measurement that follows the previous one goes on from its
-    cube with few iterations; any other measurement starts from nothing. The threads end with `__exit__` or `close`.
+    With `live` set a measurement that follows the previous one goes on from its cube with few iterations; any other
+    measurement starts from nothing. The threads end with `__exit__` or `close`.
     """
 
     def __init__(self, calibration: Calibration, settings: GapTvSettings, learned: SpectralBasis | None = None) -> None:
-        self.live = settings.live
         self._calibration = calibration
-        self._settings = settings
         bands = calibration.bands
         rank = bands if settings.rank is None else min(settings.rank, bands)
         exponent = plan.SINGLE_EXPONENT if calibration.system.single_disperser else plan.DUAL_EXPONENT
@@ -62,10 +58,9 @@ class GapTv:
             basis, self.basis_name = dct_basis(bands, rank, exponent), "dct"
         threads = settings.threads or min(usable_cores(), MOST_THREADS)
         self._pool = RowPool(threads)
-        self._solver = Solver(subspace_model(calibration, basis, self._pool), calibration.cube_shape, self._pool)
-        self._light = float(sensing_model(calibration).forward(np.ones(calibration.cube_shape, np.float32)).mean())
-        self._previous: int | None = None
-        self._brightness = 0.0
+        solver = Solver(subspace_model(calibration, basis, self._pool), calibration.cube_shape, self._pool)
+        pace = Pace(settings.iterations, settings.live_iterations, settings.weight, settings.noise)
+        self._tracker = Tracker(calibration, solver, pace, settings.live)
         self.info = EngineInfo(
             NAME,
             f"numba, {threads} threads",
@@ -88,48 +83,8 @@ class GapTv:
         Raises `EngineMismatchError` for a measurement of another calibration or size, or with NaN.
         """
         check_measurement(measurement, self._calibration)
-        values = np.ascontiguousarray(measurement.values, np.float32)
-        brightness = float(values.mean(dtype=np.float64)) / self._light
-        if brightness <= 0:
-            self.reset()
-            return self._wrap(np.zeros(self._calibration.cube_shape, np.float32), measurement)
-        measured = values / np.float32(brightness)
-        if self._follows(measurement, brightness) and self._solver.misfit(measured) < LARGEST_MISFIT:
-            self._solver.iterate(measured, plan.live_weights(self._settings.live_iterations, self._settings.weight))
-        else:
-            self._start(measured)
-            self._brightness = brightness
-        self._previous = measurement.frame_index
-        return self._wrap(self._solver.cube(brightness), measurement)
-
-    def _start(self, measured: Array32) -> None:
-        """From nothing: half the iterations with much room for noise, then with the noise that they revealed.
-
-        With a dual disperser neighbouring pixels share no light, noise hardly spreads and one ridge suits all.
-        """
-        solver, settings = self._solver, self._settings
-        single = self._calibration.system.single_disperser
-        weights = plan.cold_weights(settings.iterations, settings.weight)
-        solver.reset()
-        if settings.noise is not None or not single or len(weights) < plan.FEWEST_FOR_NOISE:
-            known = settings.noise is not None and single
-            solver.model.set_ridge(plan.ridge_for(settings.noise or 0.0) if known else plan.FIRST_RIDGE)
-            solver.iterate(measured, weights)
-            return
-        quarter, half = len(weights) // 4, len(weights) // 2
-        solver.model.set_ridge(plan.FIRST_RIDGE)
-        solver.iterate(measured, weights[:quarter])
-        early = solver.misfit(measured)
-        solver.iterate(measured, weights[quarter:half])
-        solver.model.set_ridge(plan.ridge_for(plan.noise_behind(early, solver.misfit(measured))))
-        solver.iterate(measured, weights[half:])
-
-    def _follows(self, measurement: Measurement, brightness: float) -> bool:
-        if not self.live or self._previous is None:
-            return False
-        change = brightness / self._brightness
-        near = 1 / LARGEST_BRIGHTENING <= change <= LARGEST_BRIGHTENING
-        return near and 0 < measurement.frame_index - self._previous <= LARGEST_FRAME_GAP
+        _, brightness = self._tracker.follow(measurement.values, measurement.frame_index)
+        return self._wrap(self._tracker.solver.cube(brightness), measurement)
 
     def _wrap(self, values: Array32, measurement: Measurement) -> Cube:
         return Cube(
@@ -151,8 +106,7 @@ class GapTv:
 
     def reset(self) -> None:
         """Forget the previous measurements: the next one stands alone."""
-        self._previous = None
-        self._solver.reset()
+        self._tracker.reset()
 
     def close(self) -> None:
         """End the threads; the engine cannot be used any more."""

@@ -1,41 +1,21 @@
 """The line of a video network in the list of engines: its options in an operator's words, and where its weights are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-
-from livecassi.calibration import Calibration, System
+from livecassi.calibration import Calibration
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
+from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit
 from livecassi.engines.networks.inputs import check_bench
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.option_parsing import between, one_of, word_or
 from livecassi.engines.registry import EngineOption, EngineSpec, OptionFiles
-from livecassi.engines.weights import TrainingState, WeightsCard, read_card
 
 LARGEST_BAND_ERROR_NM = 5.0
 TILES = ("auto", "off", "128", "256", "384", "512")
-
-
-class FoundWeights(Protocol):
-    """A file of weights with its card."""
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        ...
-
-    @property
-    def card(self) -> WeightsCard:
-        """What it says about itself."""
-        ...
-
-
-FindWeights = Callable[[str, System], Sequence[FoundWeights]]
 
 
 def video_spec(
@@ -46,21 +26,23 @@ def video_spec(
     Who chooses a file by hand looks in `weights_folder` first.
     """
 
+    choice = _choice(network, find_weights)
+
     def build(calibration: Calibration, options: Mapping[str, object]) -> Engine:
-        return _build(network, find_weights, calibration, options)
+        return _build(network, choice, calibration, options)
 
     return EngineSpec(
         name=network.name,
         title=network.title,
         needs="torch; an NVIDIA GPU for video, a CPU for patience",
         cost=cost,
-        weights=_weights_in_words(network, find_weights),
+        weights=choice.in_words(),
         systems=network.systems,
         build=build,
         options=_options(network.frames, weights_folder),
         missing=lambda: "" if find_spec("torch") and find_spec("safetensors") else NO_TORCH,
-        unfit=partial(_unfit, network, find_weights),
-        wanting=partial(_wanting, network, find_weights),
+        unfit=partial(_unfit, network, choice),
+        wanting=partial(_wanting, network, choice),
     )
 
 
@@ -129,9 +111,7 @@ def _tile(text: str) -> int | None:
     return None if word == "auto" else 0 if word == "off" else int(word)
 
 
-def _build(
-    network: NetworkSpec, find_weights: FindWeights, calibration: Calibration, options: Mapping[str, object]
-) -> Engine:
+def _build(network: NetworkSpec, choice: Choice, calibration: Calibration, options: Mapping[str, object]) -> Engine:
     from livecassi.engines.networks.engine import VideoEngine, VideoSettings  # torch: not before it is needed
     from livecassi.engines.networks.runner import Placing, Precision, fitting_tile
     from livecassi.engines.networks.sliding_window import Frames, Output
@@ -141,7 +121,7 @@ def _build(
         raise EngineError(f"{network.name} has no option {sorted(unknown)}; its options are {sorted(known)}")
     check_bench(calibration, network)
     given = options.get("weights")
-    path, card = _given(given, calibration) if isinstance(given, Path) else _best(network, find_weights, calibration)
+    path, card = choice.given(given, calibration) if isinstance(given, Path) else choice.best(calibration)
     device, tile, hop, brightness = (options.get(key) for key in ("device", "tile", "hop", "brightness"))
     device = str(device or "auto")
     placing = Placing(
@@ -160,80 +140,35 @@ def _build(
     return VideoEngine(network, path, calibration, settings, note)
 
 
-def _given(path: Path, calibration: Calibration) -> tuple[Path, WeightsCard]:
-    card = read_card(path)
-    if card.state is TrainingState.UNTRAINED:
-        raise EngineUnavailableError(
-            f"the weights {path} are untrained: what they show would look like a reconstruction and mean nothing; "
-            "choose trained weights, see 'livecassi weights list'"
-        )
-    if misfit := _misfit(card, path, calibration):
-        raise EngineMismatchError(misfit)
-    return path, card
-
-
-def _best(network: NetworkSpec, find_weights: FindWeights, calibration: Calibration) -> tuple[Path, WeightsCard]:
-    found = _usable(network, find_weights, calibration.system)
-    if not found:
-        raise EngineUnavailableError(f"engine '{network.name}' cannot run: {_no_weights(network, calibration.system)}")
-    misfits = [_misfit(file.card, file.path, calibration) for file in found]
-    for file, misfit in zip(found, misfits, strict=True):
-        if not misfit:
-            return file.path, file.card
-    raise EngineMismatchError(misfits[0])
-
-
-def _usable(network: NetworkSpec, find_weights: FindWeights, system: System) -> list[FoundWeights]:
-    """The files with weights that were trained, best first."""
-    return [file for file in find_weights(network.name, system) if file.card.state is not TrainingState.UNTRAINED]
-
-
-def _misfit(card: WeightsCard, path: Path, calibration: Calibration) -> str:
-    """Which band the weights were trained for at another wavelength, or ""."""
-    if card.wavelengths_nm is None or len(card.wavelengths_nm) != calibration.bands:
-        return ""
-    error = np.abs(np.array(card.wavelengths_nm) - calibration.wavelengths_nm)
-    if error.max() <= LARGEST_BAND_ERROR_NM:
-        return ""
-    band = int(error.argmax())
-    return (
-        f"the weights {path.name} were trained for band {band} at {card.wavelengths_nm[band]:g} nm, calibration "
-        f"'{calibration.header.name or calibration.id[:8]}' has it at {calibration.wavelengths_nm[band]:g} nm; "
-        "choose weights that were trained for these bands"
+def _choice(network: NetworkSpec, find_weights: FindWeights) -> Choice:
+    return Choice(
+        network.name,
+        network.systems,
+        find_weights,
+        partial(band_misfit, largest_error_nm=LARGEST_BAND_ERROR_NM),
+        lambda system: (
+            f"import a checkpoint with 'livecassi weights import CHECKPOINT --network {network.name} --system "
+            f"{system}', or choose a file by the option weights=FILE"
+        ),
+        "missing: 'livecassi weights import' takes the authors' checkpoint",
     )
 
 
-def _no_weights(network: NetworkSpec, system: System) -> str:
-    return (
-        f"no trained weights for {network.name} and {system}; import a checkpoint with 'livecassi weights import "
-        f"CHECKPOINT --network {network.name} --system {system}', or choose a file by the option weights=FILE"
-    )
-
-
-def _unfit(network: NetworkSpec, find_weights: FindWeights, calibration: Calibration) -> str:
+def _unfit(network: NetworkSpec, choice: Choice, calibration: Calibration) -> str:
     try:
         check_bench(calibration, network)
-        _best(network, find_weights, calibration)
+        choice.best(calibration)
     except EngineUnavailableError:
-        return _no_weights(network, calibration.system)
+        return choice.lacking(calibration.system)
     except EngineMismatchError as error:
         return str(error)
     return ""
 
 
-def _wanting(network: NetworkSpec, find_weights: FindWeights, calibration: Calibration) -> str:
+def _wanting(network: NetworkSpec, choice: Choice, calibration: Calibration) -> str:
     """The option weights, where the bench would do and only weights that fit it are missing."""
     try:
         check_bench(calibration, network)
     except EngineMismatchError:
         return ""
-    return "weights" if _unfit(network, find_weights, calibration) else ""
-
-
-def _weights_in_words(network: NetworkSpec, find_weights: FindWeights) -> str:
-    lines = []
-    for system in sorted(network.systems):
-        if files := _usable(network, find_weights, system):
-            best = files[0]
-            lines.append(f"{system}: {best.path.name} ({best.card.state})")
-    return "; ".join(lines) or "missing: 'livecassi weights import' takes the authors' checkpoint"
+    return "weights" if _unfit(network, choice, calibration) else ""

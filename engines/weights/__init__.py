@@ -1,5 +1,6 @@
 """Weights: tensors of a network in a file with a card that says what they are. Importing this does not import torch."""
 
+from livecassi.engines.weights.arrays import load_arrays
 from livecassi.engines.weights.card import (
     CARD_KEY,
     ModelCard,
@@ -21,6 +22,7 @@ __all__ = [
     "WeightsCard",
     "card_of",
     "is_safetensors",
+    "load_arrays",
     "load_state",
     "mask_id",
     "read_card",

@@ -1,0 +1,1 @@
+"""The network for live video on a CPU: total variation first, a small network second."""
