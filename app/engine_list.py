@@ -7,6 +7,7 @@ from livecassi.app.weight_places import find_weights, user_folder
 from livecassi.engines import EngineSpec
 from livecassi.engines.gap_tv import SpectralBasis, gap_tv_spec, parse_basis_table
 from livecassi.engines.networks import find_network
+from livecassi.engines.networks.live.spec import live_spec
 from livecassi.engines.networks.video_spec import video_spec
 
 PG_SVRT_COST = "about 3 s for a pass of three frames of 256 x 256 on 2 CPU cores; made for a GPU"
@@ -22,5 +23,9 @@ def reflectance_basis() -> SpectralBasis:
 def engine_specs() -> dict[str, EngineSpec]:
     """Every engine by name."""
     pg_svrt = find_network("pg-svrt")
-    specs = [gap_tv_spec(reflectance_basis()), video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder)]
+    specs = [
+        gap_tv_spec(reflectance_basis()),
+        live_spec(find_weights, user_folder),
+        video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder),
+    ]
     return {spec.name: spec for spec in specs}
