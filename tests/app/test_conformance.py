@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import FakeEngine, FakeWindowEngine, random_bench, small_calibration
-from weight_files import save_pg_svrt
+from weight_files import save_live, save_pg_svrt
 
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import Opened, SourceKind, SourceRequest, open_source
@@ -160,6 +160,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("weights")
     for system in System:
         save_pg_svrt(folder / f"{system}.safetensors", system)
+    for system in (System.SD_CASSI, System.DD_CASSI):
+        save_live(folder / f"live-{system}.safetensors", system, small_calibration().wavelengths_nm)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as environment:

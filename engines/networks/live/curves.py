@@ -39,6 +39,7 @@ class Curves:
 def learned_curves(learned: SpectralBasis, wavelengths_nm: NDArray[np.floating], single_disperser: bool) -> Curves:
     """The curves that a network is trained with: those of gap-tv at these band centres, and a few more."""
     exponent = SINGLE_EXPONENT if single_disperser else DUAL_EXPONENT
-    unit = learned.sampled(wavelengths_nm, RANK, 0.0)
-    start = learned.sampled(wavelengths_nm, START_RANK, exponent)
+    bands = len(wavelengths_nm)
+    unit = learned.sampled(wavelengths_nm, min(RANK, bands), 0.0)
+    start = learned.sampled(wavelengths_nm, min(START_RANK, bands), exponent)
     return Curves(np.asarray(wavelengths_nm, np.float32), unit, np.linalg.norm(start, axis=0).astype(np.float32))

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class SamplePool:
                 "another folder by the recipe's key network.cache"
             ) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder itself may be what fails
+                partial.unlink(missing_ok=True)
 
 
 def _record(sample: LiveSample) -> np.ndarray:
