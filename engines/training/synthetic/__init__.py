@@ -1,0 +1,6 @@
+"""Random hyperspectral video: training needs no data at all."""
+
+from livecassi.engines.training.synthetic.materials import SpectralMaterials
+from livecassi.engines.training.synthetic.scenes import SyntheticScenes
+
+__all__ = ["SpectralMaterials", "SyntheticScenes"]
