@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livecassi.app.commands.benchmark_pg_svrt import pg_svrt
+from livecassi.app.commands.benchmark_quality import quality
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,6 +25,7 @@ def benchmark() -> None:
 
 
 benchmark_app.command("pg-svrt")(pg_svrt)
+benchmark_app.command("quality")(quality)
 
 
 @benchmark_app.command("gap-tv")
