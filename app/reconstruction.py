@@ -8,6 +8,7 @@ from time import monotonic
 
 from livecassi.app.contact_sheet import save_preview
 from livecassi.app.cube_file import CUBE_ENDINGS, write_cubes
+from livecassi.app.engine_choice import chosen_engine
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import calibration_for, open_sequence
 from livecassi.app.outputs import check_output
@@ -35,6 +36,7 @@ class Job:
 class Summary:
     """What was done."""
 
+    engine: str
     frames: int
     first_index: int
     cube_shape: tuple[int, int, int]
@@ -62,9 +64,11 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     corrector.correct(sequence.frame(positions[0]))  # refuses what does not fit before an engine is built
     pedestal = corrector.pedestal or 0.0
     first: list[Cube] = []
+    specs = engine_specs()
+    name = chosen_engine(specs, job.engine, calibration, job.options)
     with (
-        build_engine(engine_specs(), job.engine, calibration, job.options) as engine,
-        progress(f"reconstructing with {job.engine}", len(positions)) as report,
+        build_engine(specs, name, calibration, job.options) as engine,
+        progress(f"reconstructing with {name}", len(positions)) as report,
     ):
         started = monotonic()
 
@@ -80,6 +84,7 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     if preview is not None:
         save_preview(preview, first[0])
     return Summary(
+        engine=name,
         frames=len(positions),
         first_index=first[0].frame_index,
         cube_shape=calibration.cube_shape,

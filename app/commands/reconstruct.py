@@ -16,7 +16,7 @@ def reconstruct(
     ],
     out: Annotated[Path, typer.Option(help="The file of cubes to write (.h5).")],
     calibration: CalibrationOption = None,
-    engine: EngineOption = "gap-tv",
+    engine: EngineOption = "auto",
     option: SettingOption = None,
     frames: Annotated[str | None, typer.Option(help="A part of the sequence, START:STOP as in Python.")] = None,
     key: Annotated[str | None, typer.Option(help="Variable inside a .mat file.")] = None,
@@ -44,7 +44,7 @@ def reconstruct(
     summary = run(job, out, preview)
     typer.echo(
         f"{out}: {summary.frames} cube(s) of {summary.cube_shape[0]} bands, {summary.cube_shape[1]} x "
-        f"{summary.cube_shape[2]} pixels by {engine}, {summary.seconds_per_frame:.2f} s each"
+        f"{summary.cube_shape[2]} pixels by {summary.engine}, {summary.seconds_per_frame:.2f} s each"
     )
     if summary.pedestal:
         origin = "estimated and removed (no dark in the calibration)" if job.pedestal is None else "removed as asked"

@@ -32,7 +32,7 @@ def record(
         bool, typer.Option(help="Keep reconstructed cubes (float16) too: as many as the engine makes in time.")
     ] = False,
     calibration: CalibrationOption = None,
-    engine: EngineOption = "gap-tv",
+    engine: EngineOption = "auto",
     option: SettingOption = None,
     system: SystemOption = "dd-cassi",
     size: SizeOption = "256",
@@ -57,6 +57,7 @@ def record(
     )
     import time
 
+    from livecassi.app.engine_choice import chosen_engine
     from livecassi.app.engine_list import engine_specs
     from livecassi.app.opening import open_session
     from livecassi.app.progress import progress
@@ -70,7 +71,8 @@ def record(
     with open_session(request) as session, progress("recording", frames) as report:
         session.configure(SourceSettings(exposure_us=exposure, gain_db=gain, frame_rate_hz=rate))
         if cubes:
-            session.use_engine(engine, lambda: build_engine(specs, engine, session.calibration, options))
+            name = chosen_engine(specs, engine, session.calibration, options)
+            session.use_engine(name, lambda: build_engine(specs, name, session.calibration, options))
             while session.stats().building:
                 time.sleep(POLL_S)
             if error := session.take_error():

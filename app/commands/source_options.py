@@ -27,7 +27,9 @@ BandsOption = Annotated[
 ]
 RateOption = Annotated[float | None, typer.Option(help="Frames per second asked of the source; default: its own.")]
 ProducerOption = Annotated[Path | None, typer.Option(help="GenTL producer (.cti) of the camera's vendor.")]
-EngineOption = Annotated[str, typer.Option("--engine", "-e", help="See 'livecassi engines'.")]
+EngineOption = Annotated[
+    str, typer.Option("--engine", "-e", help="See 'livecassi engines'; auto: the best that serves the bench.")
+]
 SettingOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="Engine option as key=value; may be repeated.")
 ]

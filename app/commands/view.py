@@ -24,7 +24,7 @@ from livecassi.app.commands.source_options import (
 def view(
     source: SourceArgument = "prototype",
     calibration: CalibrationOption = None,
-    engine: EngineOption = "gap-tv",
+    engine: EngineOption = "auto",
     option: SettingOption = None,
     system: SystemOption = "dd-cassi",
     size: SizeOption = "256",

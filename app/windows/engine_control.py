@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from livecassi.app.engine_choice import AUTO, chosen_engine
 from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.session import Session, SessionStats
 from livecassi.app.windows.engine_options import EngineOptionsDialog
@@ -14,6 +15,8 @@ from livecassi.engines import Engine, EngineSpec, build_engine
 
 class EngineControl(QObject):
     """Between the engine panel and the session. `name` is the engine chosen, or the one that runs in its stead.
+
+    Where "auto" was asked for, every session gets the engine that is best for it until somebody chooses one.
 
     The options that an engine was last built with are kept for its next choice while the window lives.
     """
@@ -28,19 +31,22 @@ class EngineControl(QObject):
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
-        self.name = name
+        self._automatic = name == AUTO
+        self.name = chosen_engine(specs, name, session.calibration, options)
         self.dialog: EngineOptionsDialog | None = None
         self._session, self._panel, self._specs, self._parent = session, panel, specs, parent
-        self._options: dict[str, dict[str, str]] = {name: dict(options)}
+        self._options: dict[str, dict[str, str]] = {self.name: dict(options)}
         panel.engine_chosen.connect(self._on_chosen)
         panel.list_opening.connect(self._list)
         panel.options_wanted.connect(lambda: self.open_options())
 
     def adopt(self, session: Session) -> None:
-        """Another session: the same engine for its calibration."""
+        """Another session: the same engine for its calibration, or the best for it where none was chosen."""
         self._session = session
+        if self._automatic:
+            self.name = chosen_engine(self._specs, AUTO, session.calibration, self.options_of(self.name))
         self._list()
-        self.choose(self.name)
+        self._build(self.name)
 
     def options_of(self, name: str) -> dict[str, str]:
         """The options that an engine was last built with; what is not among them has its default."""
@@ -48,6 +54,10 @@ class EngineControl(QObject):
 
     def choose(self, name: str, options: Mapping[str, str] | None = None) -> None:
         """Build an engine, with its options of last time where none are given; the present one goes on meanwhile."""
+        self._automatic = False
+        self._build(name, options)
+
+    def _build(self, name: str, options: Mapping[str, str] | None = None) -> None:
         self.name = name
         specs, calibration = self._specs, self._session.calibration
         chosen = dict(self.options_of(name) if options is None else options)

@@ -11,13 +11,14 @@ import platformdirs
 from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
+from livecassi.app.engine_choice import AUTO, chosen_engine
 from livecassi.app.engine_list import engine_specs as listed_engines
 from livecassi.app.opening import SourceRequest, open_session
 from livecassi.app.session import Session
 from livecassi.app.windows.main_window import MainWindow
 from livecassi.app.windows.theme import apply_theme
 from livecassi.drivers import LivecassiError
-from livecassi.engines import EngineSpec
+from livecassi.engines import EngineError, EngineSpec
 from livecassi.engines.registry import find_spec, parsed_options
 
 log = logging.getLogger(__name__)
@@ -90,9 +91,17 @@ def view_source(
     """Open a source and show it; what `livecassi view` does. Raises `LivecassiError` before a window is shown."""
     check_display()
     specs = listed_engines()
-    parsed_options(find_spec(specs, engine_name), engine_options or {})  # nonsense is refused before a window is shown
+    options = engine_options or {}
+    if engine_name != AUTO:  # nonsense is refused before a source is opened and a window is shown
+        parsed_options(find_spec(specs, engine_name), options)
+    session = open_session(request)
+    try:
+        parsed_options(find_spec(specs, chosen_engine(specs, engine_name, session.calibration, options)), options)
+    except EngineError:
+        session.close()
+        raise
     return run_window(
-        open_session(request),
+        session,
         specs,
         engine_name=engine_name,
         recordings_folder=recordings_folder or Path(platformdirs.user_documents_dir()) / "livecassi",

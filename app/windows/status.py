@@ -54,7 +54,7 @@ class StatusReadings:
             "replaced", "Frames that the screen skipped because a newer one came; a recording keeps them", "000000"
         )
         self.queue = Reading("queue", "Frames that wait for the disk, of the most that may wait", "00 / 000")
-        self.engine = Reading("engine", "What makes the cubes", "preparing gap-tv…")
+        self.engine = Reading("engine", "What makes the cubes", "preparing…")
         for reading in (self.camera, self.reconstruction, self.display, self.lost, self.dropped, self.replaced):
             bar.addWidget(reading)
         bar.addPermanentWidget(self.queue)
