@@ -21,7 +21,7 @@ Array32 = NDArray[np.float32]
 
 VIEWS = 4  # bands, spread evenly, whose view of the measurement (single disperser) or of the mask (dual) is shown
 GRID = 8  # the network takes features whose rows and columns are multiples of it
-PACE = Pace(iterations=80, live_iterations=3)
+PACE = Pace(iterations=80, live_iterations=2)
 
 
 def feature_count(start_rank: int) -> int:
