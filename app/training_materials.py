@@ -4,7 +4,7 @@ import numpy as np
 
 from livecassi.app.engine_list import reflectance_basis
 from livecassi.app.spectra import ILLUMINANTS, load_spectra
-from livecassi.engines.training.materials import SpectralMaterials
+from livecassi.engines.training.synthetic import SpectralMaterials
 
 
 def spectral_materials() -> SpectralMaterials:

@@ -28,7 +28,7 @@ SECTIONS = ("run", "scenes", "validation", "network")
 FREE = frozenset(
     {
         "run.steps", "run.validate_every", "run.checkpoint_every", "run.log_every", "run.workers", "run.device",
-        "run.compile", "run.start", "scenes.folder", "validation.folder",
+        "run.compile", "run.start", "scenes.folder", "validation.folder", "network.cache",
     }
 )  # fmt: skip
 

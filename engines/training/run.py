@@ -8,12 +8,12 @@ from livecassi.calibration import Calibration
 from livecassi.engines.errors import TrainingError
 from livecassi.engines.training.checkpoints import CheckpointFolder
 from livecassi.engines.training.export import export_weights
-from livecassi.engines.training.materials import SpectralMaterials
 from livecassi.engines.training.processes import joined
 from livecassi.engines.training.progress import Outcome, Told
 from livecassi.engines.training.recipe import Recipe
 from livecassi.engines.training.scene_sources import scene_source
 from livecassi.engines.training.stopping import Stopping
+from livecassi.engines.training.synthetic import SpectralMaterials
 from livecassi.engines.training.tasks import make_task
 from livecassi.engines.training.trainer import Trainer
 from livecassi.engines.weights import WeightsCard

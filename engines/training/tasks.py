@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from livecassi.calibration import Calibration
 from livecassi.engines.training.clips import ClipSource
-from livecassi.engines.training.materials import SpectralMaterials
 from livecassi.engines.training.recipe import Recipe, RecipeError
+from livecassi.engines.training.synthetic import SpectralMaterials
 from livecassi.engines.training.task import Task
 
 # A calibration: the bench that a network is adapted to; None: the one that the recipe describes.
@@ -14,7 +14,7 @@ TaskMaker = Callable[[Recipe, ClipSource, SpectralMaterials, Calibration | None]
 
 def task_makers() -> dict[str, TaskMaker]:
     """What makes the task of each network, by name."""
-    return {}
+    return {"live": _live, "pg-svrt": _pg_svrt}
 
 
 def make_task(
@@ -32,3 +32,15 @@ def make_task(
             f"the recipe '{recipe.name}' trains network '{name}'; those that can be trained are {', '.join(makers)}"
         )
     return makers[name](recipe, scenes, materials, calibration)
+
+
+def _pg_svrt(recipe: Recipe, scenes: ClipSource, materials: SpectralMaterials, calibration: Calibration | None) -> Task:
+    from livecassi.engines.networks.pg_svrt.training import pg_svrt_task
+
+    return pg_svrt_task(recipe, scenes, materials, calibration)
+
+
+def _live(recipe: Recipe, scenes: ClipSource, materials: SpectralMaterials, calibration: Calibration | None) -> Task:
+    from livecassi.engines.networks.live.training import live_task
+
+    return live_task(recipe, scenes, materials, calibration)

@@ -13,7 +13,7 @@ from livecassi.engines.training.recipe import RunPrecision
 from livecassi.engines.training.task import Batch, Task
 
 FORWARD_AND_BACKWARD = 3  # the gradient costs two products for each one of the pass
-SIDES = {"cpu": 1024, "cuda": 8192}  # of the square matrices whose product is timed
+SIDES = {"cpu": 512, "cuda": 8192}  # of the square matrices whose product is timed
 ROUNDS = 5
 
 

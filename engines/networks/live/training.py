@@ -25,8 +25,8 @@ from livecassi.engines.networks.live.validation import Validation
 from livecassi.engines.protocol import DD_NM, SD_NM, SIDE, STEP_PX
 from livecassi.engines.training.benches import ideal_bench
 from livecassi.engines.training.clips import ClipSource
-from livecassi.engines.training.materials import SpectralMaterials
 from livecassi.engines.training.recipe import Recipe, parse_table
+from livecassi.engines.training.synthetic import SpectralMaterials
 from livecassi.engines.training.task import Batch, Draw
 from livecassi.engines.training.validation import find_validation
 from livecassi.engines.weights import ModelCard, TrainingState, WeightsCard

@@ -14,7 +14,9 @@ from livecassi.engines.networks.pg_svrt.windows import in_pieces
 
 @dataclass(frozen=True, slots=True)
 class PreparedMask:
-    """All that depends on the mask alone, for one calibration: `pattern` and `weight`, both `(H, W, C)`."""
+    """All that depends on the mask alone: `pattern` and `weight`, both `(H, W, C)`, or `(B, 1, H, W, C)` where every
+    clip has a mask of its own.
+    """
 
     pattern: Tensor
     weight: Tensor
@@ -22,11 +24,11 @@ class PreparedMask:
     @property
     def size(self) -> tuple[int, int]:
         """`(H, W)` of the scene."""
-        return self.pattern.shape[0], self.pattern.shape[1]
+        return self.pattern.shape[-3], self.pattern.shape[-2]
 
     def part(self, rows: slice, columns: slice) -> "PreparedMask":
         """The same for a part of the scene."""
-        return PreparedMask(self.pattern[rows, columns], self.weight[rows, columns])
+        return PreparedMask(self.pattern[..., rows, columns, :], self.weight[..., rows, columns, :])
 
 
 def shifted_back(wide: Tensor, width: int, bands: int, step: int) -> Tensor:
@@ -36,14 +38,14 @@ def shifted_back(wide: Tensor, width: int, bands: int, step: int) -> Tensor:
 
 
 def dispersed_sum(patterns: Tensor, step: int) -> Tensor:
-    """Σ_c of patterns `(C, H, W)`, band c moved by step c columns: `(H, W + step (C - 1))`."""
-    bands, height, width = patterns.shape
+    """Σ_c of patterns `(..., C, H, W)`, band c moved by step c columns: `(..., H, W + step (C - 1))`."""
+    bands, _, width = patterns.shape[-3:]
     total = width + step * (bands - 1)
     band = torch.arange(bands, device=patterns.device)[:, None]
     origin = torch.arange(total, device=patterns.device) - step * band
     origin = torch.where((origin < 0) | (origin >= width), width, origin)  # one column of zeros stands beyond the end
     padded = F.pad(patterns, (0, 1))
-    return padded.gather(2, origin[:, None].expand(bands, height, total)).sum(0)
+    return padded.gather(-1, origin[:, None].expand(*padded.shape[:-1], total)).sum(-3)
 
 
 class MaskGuidedEstimate(nn.Module):

@@ -45,7 +45,8 @@ class PGSVRT(nn.Module):
         """What depends on the mask alone; do it once per calibration and hand the result to `forward`.
 
         `mask` is the pattern of the coded aperture, `(H, W)` for a single and `(H, W + step (C - 1))` for a dual
-        disperser, or what each band sees of it in scene coordinates, `(C, H, W)`. Raises `EngineMismatchError`.
+        disperser, or what each band sees of it in scene coordinates, `(C, H, W)`, or `(B, C, H, W)` where every clip of
+        a batch has its own. Raises `EngineMismatchError`.
         """
         mask = mask.to(self._dtype)
         single = self.system.single_disperser
@@ -57,14 +58,15 @@ class PGSVRT(nn.Module):
                 if single
                 else shifted_back(mask, width, self.bands, self.step)
             )
-        elif mask.ndim == 3 and mask.shape[0] == self.bands:
-            self._check_size("mask", mask, *mask.shape[1:])
-            pattern = mask.movedim(0, -1)
+        elif mask.ndim in (3, 4) and mask.shape[-3] == self.bands:
+            self._check_size("mask", mask, *mask.shape[-2:])
+            pattern = mask.movedim(-3, -1)
+            pattern = pattern[:, None] if mask.ndim == 4 else pattern  # one for the frames of a clip
         else:
             self._refuse("mask", mask, f"(H, W) or ({self.bands}, H, W)")
-        width = pattern.shape[1]
+        width = pattern.shape[-2]
         if single:
-            density = shifted_back(dispersed_sum(pattern.movedim(-1, 0), self.step), width, self.bands, self.step)
+            density = shifted_back(dispersed_sum(pattern.movedim(-1, -3), self.step), width, self.bands, self.step)
         else:
             density = pattern.sum(-1, keepdim=True).expand_as(pattern)
         return PreparedMask(pattern.contiguous(), self.mgdp.mask_weight(pattern, density * (2 / self.bands)))
