@@ -46,10 +46,15 @@ class RealScenes:
     """
 
     def __init__(
-        self, folder: Path, names: Iterable[str] | None = None, augmentation: Augmentation | None = None
+        self,
+        folder: Path,
+        names: Iterable[str] | None = None,
+        augmentation: Augmentation | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         self.scenes = find_scenes(folder, names)
         self.augmentation = augmentation or Augmentation()
+        self.device = torch.device(device)
         self._least_white = [DARK_CROP * _white(_coarse(scene)) for scene in self.scenes]
 
     def clip(
@@ -66,7 +71,7 @@ class RealScenes:
             rows, columns = _part(random, height), _part(random, width)
             other = self._look(random, frames, height, width, wavelengths_nm)
             clip[:, :, rows, columns] = other[:, :, rows, columns]
-        return clip
+        return clip.to(self.device)
 
     def _look(
         self, random: np.random.Generator, frames: int, height: int, width: int, wavelengths_nm: NDArray[np.floating]
