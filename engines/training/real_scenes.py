@@ -42,7 +42,8 @@ class RealScenes:
     """A `ClipSource` of a folder of measured scenes; those of the validation split are left out.
 
     `names` chooses among them. Scenes stay in memory as float16, or on disk where they are .npy files; a video's frames
-    are read as they are asked for and bring their own motion. Raises as `find_scenes`.
+    are read as they are asked for and bring their own motion. Clips are cut on the CPU and handed over on `device`.
+    Raises as `find_scenes`.
     """
 
     def __init__(
