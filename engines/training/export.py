@@ -4,7 +4,7 @@ from pathlib import Path
 
 from livecassi.engines.training.checkpoints import Checkpoint
 from livecassi.engines.training.recipe import Recipe
-from livecassi.engines.weights import ModelCard, TrainingState, WeightsCard, save_weights
+from livecassi.engines.weights import ModelCard, TrainingState, WeightsCard, read_card, save_weights
 
 SECONDS_PER_HOUR = 3600
 
@@ -13,18 +13,20 @@ def export_weights(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> Weight
     """Write the weights that are validated: the moving average where the recipe keeps one. Gives the card.
 
     They count as trained where all steps of the recipe were done. Scores are on the card only where they are those of
-    these very weights. Raises `WeightsError` where the file cannot be written.
+    these very weights. Steps and hours include those of the weights that the run began with. Raises `WeightsError`
+    where the file cannot be written, or that of the beginning cannot be read.
     """
     card = WeightsCard.model_validate_json(checkpoint.card)
     model = card.model_card or ModelCard()
+    before = _begun_with(recipe.run.start)
     data = "; ".join(part for part in (model.training_data, checkpoint.scenes) if part)
     finished = checkpoint.step >= recipe.run.steps
     state = TrainingState.UNTRAINED if checkpoint.step == 0 else TrainingState.PARTLY_TRAINED
     described = model.model_copy(
         update={
             "training_data": data,
-            "steps": checkpoint.step,
-            "hours": checkpoint.seconds / SECONDS_PER_HOUR,
+            "steps": checkpoint.step + (before.steps or 0),
+            "hours": checkpoint.seconds / SECONDS_PER_HOUR + (before.hours or 0.0),
             "validation": checkpoint.scores if checkpoint.validated == checkpoint.step else {},
         }
     )
@@ -33,3 +35,7 @@ def export_weights(path: Path, checkpoint: Checkpoint, recipe: Recipe) -> Weight
         card.model_copy(update={"state": TrainingState.TRAINED if finished else state, "model_card": described}),
         checkpoint.weights,
     )
+
+
+def _begun_with(start: Path | None) -> ModelCard:
+    return ModelCard() if start is None else read_card(start).model_card or ModelCard()
