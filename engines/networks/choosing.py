@@ -9,6 +9,8 @@ import numpy as np
 
 from livecassi.calibration import Calibration, System
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
+from livecassi.engines.option_parsing import word_or
+from livecassi.engines.registry import EngineOption, OptionFiles
 from livecassi.engines.weights import TrainingState, WeightsCard, read_card
 
 
@@ -98,4 +100,14 @@ def band_misfit(card: WeightsCard, path: Path, calibration: Calibration, largest
         f"the weights {path.name} were trained for band {band} at {card.wavelengths_nm[band]:g} nm, calibration "
         f"'{calibration.header.name or calibration.id[:8]}' has it at {calibration.wavelengths_nm[band]:g} nm; "
         "choose weights that were trained for these bands"
+    )
+
+
+def weights_option(folder: Callable[[], Path]) -> EngineOption:
+    """The option by which an operator chooses a file of weights, looked for in `folder` first."""
+    return EngineOption(
+        "A file of weights (.safetensors, see 'livecassi weights'), or auto for the best that fits.",
+        "auto",
+        word_or("auto", lambda text: Path(text).expanduser()),
+        files=OptionFiles("Weights", (".safetensors",), folder),
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 from livecassi.calibration import Calibration
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
-from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit
+from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit, weights_option
 from livecassi.engines.networks.inputs import check_bench
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.option_parsing import between, one_of, word_or
-from livecassi.engines.registry import EngineOption, EngineSpec, OptionFiles
+from livecassi.engines.registry import EngineOption, EngineSpec
 
 LARGEST_BAND_ERROR_NM = 5.0
 TILES = ("auto", "off", "128", "256", "384", "512")
@@ -73,12 +73,7 @@ def _options(frames: int, weights_folder: Callable[[], Path] = Path.home) -> Map
             one_of("video", "stills"),
             ("video", "stills"),
         ),
-        "weights": EngineOption(
-            "A file of weights (.safetensors, see 'livecassi weights'), or auto for the best that fits.",
-            "auto",
-            word_or("auto", lambda text: Path(text).expanduser()),
-            files=OptionFiles("Weights", (".safetensors",), weights_folder),
-        ),
+        "weights": weights_option(weights_folder),
         "device": EngineOption(
             "cpu, cuda, or auto for a GPU where there is one.",
             "auto",

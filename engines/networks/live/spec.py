@@ -9,9 +9,9 @@ import numpy as np
 from livecassi.calibration import Calibration, System
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
-from livecassi.engines.networks.choosing import Choice, FindWeights
+from livecassi.engines.networks.choosing import Choice, FindWeights, weights_option
 from livecassi.engines.option_parsing import one_of, switch, whole, word_or
-from livecassi.engines.registry import EngineOption, EngineSpec, OptionFiles
+from livecassi.engines.registry import EngineOption, EngineSpec
 from livecassi.engines.weights import WeightsCard
 
 NAME = "live"
@@ -93,12 +93,7 @@ def _options(weights_folder: Callable[[], Path]) -> Mapping[str, EngineOption]:
         "live": EngineOption(
             "on: go on from the previous frame; off: every measurement alone.", "on", switch, ("on", "off")
         ),
-        "weights": EngineOption(
-            "A file of weights (.safetensors, see 'livecassi weights'), or auto for the best that fits.",
-            "auto",
-            word_or("auto", lambda text: Path(text).expanduser()),
-            files=OptionFiles("Weights", (".safetensors",), weights_folder),
-        ),
+        "weights": weights_option(weights_folder),
         "precision": EngineOption(
             "bf16: faster where the CPU multiplies it, fp32 where not; fp32: exact.",
             "bf16",
