@@ -89,7 +89,7 @@ def _recipe(
     for key, path in (("scenes.folder", scenes), ("validation.folder", validation)):
         said += [] if path is None else [f"{key}={_quoted(path)}"]
     if calibration is not None:
-        said += [f"run.system={_quoted(calibration.system)}"]
+        said += [f"run.system={_quoted(calibration.system)}", f"run.calibration={_quoted(calibration.id)}"]
         weights = weights or _best_weights(network, calibration)
     said += [] if weights is None else [f"run.start={_quoted(weights)}"]
     return read_recipe(finetune_recipe(network) if name is None else find_recipe(name), said)

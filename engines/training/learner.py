@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import cast
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from livecassi.engines.training.average import MovingAverage
 from livecassi.engines.training.memory import is_out_of_memory, out_of_memory
@@ -36,11 +38,11 @@ class Learner:
             [parameter for parameter in self.network.parameters() if parameter.requires_grad],
             run.learning_rate,
             weight_decay=run.weight_decay,
-            fused=self.device.type == "cuda",
+            fused=True,
         )
         self._wrapped = processes.wrapped(self.network)
         if run.compile:
-            self._wrapped.compile()
+            self._wrapped = cast("Module", torch.compile(self._wrapped))
 
     def precision(self) -> AbstractContextManager[object]:
         """Where passes compute in the recipe's precision."""

@@ -4,6 +4,7 @@ Which samples a step has follows from the seed and the step, so that a resumed r
 """
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from livecassi.engines.training.processes import Processes
 from livecassi.engines.training.recipe import RunRecipe, SamplesOn
 from livecassi.engines.training.task import Batch, Draw, Task
 
-AHEAD = 3  # batches that each process of the loader makes in advance
+AHEAD = 2  # batches that each process of the loader makes in advance
 
 
 class Steps(Dataset["Batch | str"]):
@@ -54,6 +55,7 @@ class StepLoader:
                     prefetch_factor=AHEAD,
                     pin_memory=processes.device.type == "cuda",
                     worker_init_fn=_begin,
+                    multiprocessing_context="fork" if sys.platform == "linux" else None,
                     generator=torch.Generator(),
                 )
             )
@@ -67,8 +69,8 @@ class StepLoader:
             if "DataLoader worker" not in str(error):
                 raise
             raise TrainingError(
-                f"a process that makes samples ended ({error}); it may have run out of memory: "
-                "set [run] workers lower, or batch"
+                f"a process that makes samples ended ({error}); it may have run out of memory, "
+                "or of shared memory (/dev/shm): set [run] workers lower, or batch"
             ) from error
         if isinstance(found, str):
             raise TrainingError(f"the samples of step {self._next} cannot be made: {found}")

@@ -97,7 +97,7 @@ class RealScenes:
     ) -> Tensor:
         """`(T, S, *size)` of a random place of the scene, scaled; moved unless the scene itself is a video."""
         rows, columns = scene.size
-        scale = max(random.triangular(*self.augmentation.scale), size[0] / rows, size[1] / columns)
+        scale = max(random.triangular(*self.augmentation.scale) / scene.shrunk, size[0] / rows, size[1] / columns)
         own_motion = 1 < frames <= scene.frames
         path = draw_path(random, 1 if own_motion else frames, self.augmentation.motion)
         path = path.within((rows * scale - size[0]) / 2, (columns * scale - size[1]) / 2)

@@ -8,7 +8,6 @@
 Keys that were left out have the defaults below.
 """
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -38,7 +37,10 @@ class RecipeError(TrainingError):
 
 
 class RunPrecision(StrEnum):
-    """What convolutions and matrix products of a training compute in; weights and loss stay in fp32."""
+    """What convolutions and matrix products of a training compute in; weights and loss stay in fp32.
+
+    With fp32, NVIDIA GPUs may round what convolutions multiply to TF32, as torch does unless told otherwise.
+    """
 
     FP32 = "fp32"
     BF16 = "bf16"
@@ -71,7 +73,8 @@ class _Section(BaseModel):
 
 class RunRecipe(_Section):
     """How to train. `batch` is that of one process; `epoch`: the cosine changes the learning rate every so many steps;
-    `floor`: the learning rate at its end; `start`: weights to begin with; 0 switches clip, decay, EMA or a cycle off.
+    `floor`: the learning rate at its end; `start`: weights to begin with; `calibration`: the id of the bench that is
+    adapted to, else empty; 0 switches clip, decay, EMA or validation off.
     """
 
     network: str
@@ -98,6 +101,7 @@ class RunRecipe(_Section):
     channels_last: bool = False
     compile: bool = False
     start: Path | None = None
+    calibration: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -135,20 +139,24 @@ class Recipe(_Section):
         """All keys but the name as JSON, always in the same order."""
         return json.dumps(self.model_dump(mode="json", exclude={"name"}), sort_keys=True)
 
-    @property
-    def sha256(self) -> str:
-        """Identifies what may not change within a run."""
-        fixed = {key: value for key, value in flat(json.loads(self.text)).items() if key not in FREE}
-        return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
-
     def differences(self, other_text: str) -> list[str]:
-        """How this recipe differs from the text of another in keys that may not change within a run."""
-        own, other = flat(json.loads(self.text)), flat(json.loads(other_text))
+        """How this recipe differs from the text of another in keys that may not change within a run.
+
+        Keys that the other, an older one, does not know yet have their defaults there.
+        """
+        own, other = flat(json.loads(self.text)), flat(json.loads(_completed(other_text)))
         return [
             f"{key} = {own.get(key, 'not given')}, there {other.get(key, 'not given')}"
             for key in sorted(own.keys() | other.keys())
             if key not in FREE and own.get(key) != other.get(key)
         ]
+
+
+def _completed(text: str) -> str:
+    try:
+        return Recipe.model_validate({**json.loads(text), "name": ""}).text
+    except ValidationError:
+        return text
 
 
 Parsed = TypeVar("Parsed", bound=BaseModel)

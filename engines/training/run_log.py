@@ -78,13 +78,13 @@ class _Table:
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        kept = list(_rows_until(path, step))
+        kept = _rows_until(path, step)
         self._columns = list(kept[0]) if kept else []
-        self._file: TextIO = path.open("w", encoding="utf-8", newline="")
-        if kept:
-            self._put(self._columns)
-            for row in kept:
-                self._put([row[column] or "" for column in self._columns])
+        lines = [self._columns, *(list(row.values()) for row in kept)] if kept else []
+        partial = path.with_name(f".{path.name}.part")
+        partial.write_text("".join(map(_line, lines)), "utf-8")
+        partial.replace(path)
+        self._file: TextIO = path.open("a", encoding="utf-8", newline="")
 
     def append(self, row: Row) -> None:
         """Write a row; columns that the first row did not have are left out."""
@@ -97,9 +97,7 @@ class _Table:
         self._file.close()
 
     def _put(self, cells: list[str]) -> None:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(cells)
-        self._file.write(line.getvalue())
+        self._file.write(_line(cells))
         self._file.flush()
 
 
@@ -111,6 +109,12 @@ def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
         rows = list(csv.DictReader(file))
     whole = [row for row in rows if None not in row.values() and (row.get("step") or "").isdigit()]
     return [row for row in whole if int(row["step"]) <= step]
+
+
+def _line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
 
 
 def _number(value: float) -> str:

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from livecassi.engines.datasets import DatasetError, DatasetKind, SceneSequence,
 from livecassi.engines.datasets.files import files_in, folders_in
 from livecassi.engines.protocol import SCENE_NM, VALIDATION_SCENES
 from livecassi.engines.training.errors import TrainingDataError
+from livecassi.engines.training.packed_scenes import SUFFIX, read_packed
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +32,17 @@ LAYOUT = (
 
 @dataclass(frozen=True, slots=True)
 class TrainingScene:
-    """A scene by name: `frames` moments, each read as float16 or float32 `(S, H, W)` at `wavelengths_nm (S,)`."""
+    """A scene by name: `frames` moments, each read as float16 or float32 `(S, H, W)` at `wavelengths_nm (S,)`.
+
+    `shrunk`: how much smaller it is than it was measured, which sizes of objects are judged by.
+    """
 
     name: str
     frames: int
     wavelengths_nm: NDArray[np.float64]
     size: tuple[int, int]
     read: Callable[[int], Values]
+    shrunk: float = 1.0
 
 
 Reader = Callable[[], TrainingScene]
@@ -109,13 +114,15 @@ def checked(values: Values, where: object) -> Values:
 
 
 def _own_layouts(folder: Path) -> dict[str, Reader]:
-    """The scenes of the two layouts of the scoring protocol, by name."""
+    """The scenes of the two layouts of the scoring protocol, and packed ones, by name."""
     found: dict[str, Reader] = {}
     for place in folders_in(folder):
         if (place / f"{SCENE_NM[0]:.0f}nm.jxl").is_file():
             found[place.name] = partial(_decoded, place)
     for path in files_in(folder, ".npy"):
         found[path.stem] = partial(_mapped, path)
+    for path in files_in(folder, SUFFIX):
+        found[path.stem] = partial(_unpacked, path)
     return dict(sorted(found.items()))
 
 
@@ -137,6 +144,11 @@ def _mapped(path: Path) -> TrainingScene:
             "bands of 400 to 700 nm in 10 nm steps; convert it, or leave it out"
         )
     return _still(path.stem, values, SCENE_NM, path)
+
+
+def _unpacked(path: Path) -> TrainingScene:
+    packed = read_packed(path)
+    return replace(_still(path.stem, packed.values, SCENE_NM, path), shrunk=packed.shrunk)
 
 
 def _decoded(folder: Path) -> TrainingScene:

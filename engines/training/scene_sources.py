@@ -31,11 +31,12 @@ def scene_source(recipe: Recipe, materials: SpectralMaterials, device: torch.dev
             f"the recipe '{recipe.name}' wants real scenes alone ([scenes] synthetic = 0) and names no folder; "
             "name one by --scenes FOLDER, or have all scenes drawn with --set scenes.synthetic=1"
         )
-    drawn = SyntheticScenes(materials, device if recipe.run.samples_on is SamplesOn.DEVICE else "cpu")
+    where = device if recipe.run.samples_on is SamplesOn.DEVICE else torch.device("cpu")
+    drawn = SyntheticScenes(materials, where)
     if folder is None or share == 1:
         remark = "" if share == 1 else "no folder of real scenes was named (--scenes FOLDER): all scenes are drawn"
         return SceneSource(drawn, "drawn scenes", remark)
-    real = RealScenes(folder)
+    real = RealScenes(folder, device=where)
     words = f"{len(real.scenes)} real scenes"
     if share == 0:
         return SceneSource(real, words)

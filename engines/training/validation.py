@@ -15,9 +15,11 @@ from livecassi.engines.protocol import (
     Scene,
     load_scene,
     moving_path,
+    prepare_scene,
     synthetic_scene,
 )
 from livecassi.engines.training.errors import TrainingDataError
+from livecassi.engines.training.packed_scenes import SUFFIX, read_packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,18 @@ class ValidationScenes:
     def _scenes(self) -> list[Scene]:
         if self.folder is None:
             return [synthetic_scene()]
-        return [load_scene(self.folder, name) for name in self.names]
+        return [_load(self.folder, name) for name in self.names]
 
 
 def find_validation(folder: Path | None) -> ValidationScenes:
     """The validation scenes that lie in a folder. Raises `TrainingDataError` where it holds none."""
     if folder is None:
         return ValidationScenes(None, ())
+    first_band = f"{SCENE_NM[0]:.0f}nm.jxl"
     found = tuple(
         name
         for name in VALIDATION_SCENES
-        if (folder / f"{name}.npy").is_file() or (folder / name / f"{SCENE_NM[0]:.0f}nm.jxl").is_file()
+        if any((folder / place).is_file() for place in (f"{name}.npy", f"{name}/{first_band}", f"{name}{SUFFIX}"))
     )
     if not found:
         raise TrainingDataError(
@@ -68,6 +71,11 @@ def mean_scores(scores: list[Scores]) -> dict[str, float]:
         "ssim": float(np.mean([one.ssim for one in scores])),
         "sam_deg": float(np.mean([one.sam_deg for one in scores])),
     }
+
+
+def _load(folder: Path, name: str) -> Scene:
+    packed = folder / f"{name}{SUFFIX}"
+    return prepare_scene(name, read_packed(packed).values) if packed.is_file() else load_scene(folder, name)
 
 
 def _clip(

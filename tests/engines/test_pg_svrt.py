@@ -273,8 +273,9 @@ def test_training_sees_what_inference_sees_and_reaches_all_but_the_gates() -> No
         (System.SD_CASSI, (1, 3, 20, 98), (24, 40), "measurement has shape (1, 3, 20, 98)", "(B, 3, 24, 98)"),
         (System.DD_CASSI, (1, 3, 20, 40), (20, 40), "mask has shape (20, 40)", "at least 17"),
         (System.PMVIS, (1, 3, 20, 74), (20, 16), "mask has shape (20, 16)", "at least 17"),
-        (System.SD_CASSI, (1, 3, 20, 98), (28, 20, 40), "mask has shape (28, 20, 40)", "(H, W) or (30, H, W)"),
-        (System.NDSSI, (1, 3, 20, 40), (1, 30, 20, 40), "mask has shape (1, 30, 20, 40)", "(H, W) or (30, H, W)"),
+        (System.SD_CASSI, (1, 3, 20, 98), (28, 20, 40), "mask has shape (28, 20, 40)", "(H, W), (30, H, W) or"),
+        (System.NDSSI, (1, 3, 20, 40), (1, 29, 20, 40), "mask has shape (1, 29, 20, 40)", "(H, W), (30, H, W) or"),
+        (System.NDSSI, (1, 3, 20, 40), (2, 30, 20, 40), "measurement has shape (1, 3, 20, 40)", "2 clips, as many"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_was_found_and_expected(

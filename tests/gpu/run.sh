@@ -3,6 +3,10 @@
 #
 # PYTHON  the interpreter, with torch for CUDA and numpy (default: python3)
 # OUT     a folder to keep what is printed and the figures as JSON
+# SLICE   minutes: instead of all that, a slice of a training that goes on in the next one, see README.md
+# RECIPE  of that training, a name or a file (default: pg-svrt-dd-cassi-short)
+# SCENES  the folder of its scenes (default: runs/packed where it is there, else drawn scenes)
+# CHANGES of the recipe, such as "run.batch=32 run.workers=14"
 #
 # Nothing is installed into the interpreter: the folders of this checkout are linked as the package livecassi in a
 # temporary folder, and what is missing of the few packages below is put beside it by pip, which heeds PIP_NO_INDEX and
@@ -44,7 +48,7 @@ if [ ${#wanted[@]} -gt 0 ]; then
     echo "$python has no ${wanted[*]}; name an interpreter with torch for CUDA by PYTHON" >&2
     exit 2
 fi
-read -ra wanted <<<"$(missing safetensors pydantic pytest typer rich)"
+read -ra wanted <<<"$(missing safetensors pydantic platformdirs scipy pytest typer rich)"
 if [ ${#wanted[@]} -gt 0 ]; then
     echo "not here, taken for this run only: ${wanted[*]}"
     "$python" -m pip install --quiet --disable-pip-version-check --target "$work/packages" "${wanted[@]}" ||
@@ -52,13 +56,45 @@ if [ ${#wanted[@]} -gt 0 ]; then
 fi
 
 step machine machine
-# The plugins that the project's settings name (Qt, time limits) need not be here.
-step tests "$python" -m pytest -m gpu tests/gpu -W ignore::pytest.PytestConfigWarning -p no:cacheprovider "$@"
-if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
-    step pg-svrt "$python" -m livecassi.app.command_line benchmark pg-svrt --device cuda --rounds 10 \
-        --json "$out/pg-svrt.json"
+
+training() { # a slice: from the newest checkpoint here, or from one carried in pieces, to pieces of one in OUT
+    local recipe=${RECIPE:-pg-svrt-dd-cassi-short} scenes=${SCENES:-runs/packed} options=()
+    local name run first step table change newest
+    name=$(basename "$recipe" .toml)
+    run=runs/$name
+    mkdir -p "$run"
+    for first in "runs/carried/$name"-step-*.aa; do
+        [ -e "$first" ] || continue
+        step=${first##*/"$name"-}
+        step=${step%.aa}
+        [ -e "$run/$step.checkpoint" ] || cat "${first%.aa}".a? >"$run/$step.checkpoint"
+        for table in log validation; do
+            [ -e "$run/$table.csv" ] || cp "runs/carried/$name-$table.csv" "$run/$table.csv" || true
+        done
+    done
+    if [ -d "$scenes" ]; then options+=(--scenes "$scenes" --validation "$scenes"); fi
+    for change in ${CHANGES:-}; do options+=(--set "$change"); done
+    train() { "$python" -m livecassi.app.command_line train "$recipe" --out "$run" "${options[@]}" "$@"; }
+    train --minutes "$SLICE" || return
+    train --export last || return
+    newest=$(find "$run" -name 'step-*.checkpoint' | sort | tail -n 1)
+    rm -f "$out/$name-step-"*
+    split --bytes 15M "$newest" "$out/$name-$(basename "$newest" .checkpoint)."
+    cp "$run"/*.safetensors "$out/"
+    for table in log validation; do cp "$run/$table.csv" "$out/$name-$table.csv"; done
+}
+
+if [ -n "${SLICE:-}" ]; then
+    step train training
 else
-    printf '\nno CUDA device here: the benchmark is left out\n'
+    # The plugins that the project's settings name (Qt, time limits) need not be here.
+    step tests "$python" -m pytest -m gpu tests/gpu -W ignore::pytest.PytestConfigWarning -p no:cacheprovider "$@"
+    if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+        step pg-svrt "$python" -m livecassi.app.command_line benchmark pg-svrt --device cuda --rounds 10 \
+            --json "$out/pg-svrt.json"
+    else
+        printf '\nno CUDA device here: the benchmark is left out\n'
+    fi
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then

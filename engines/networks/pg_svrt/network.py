@@ -63,7 +63,7 @@ class PGSVRT(nn.Module):
             pattern = mask.movedim(-3, -1)
             pattern = pattern[:, None] if mask.ndim == 4 else pattern  # one for the frames of a clip
         else:
-            self._refuse("mask", mask, f"(H, W) or ({self.bands}, H, W)")
+            self._refuse("mask", mask, f"(H, W), ({self.bands}, H, W) or (B, {self.bands}, H, W)")
         width = pattern.shape[-2]
         if single:
             density = shifted_back(dispersed_sum(pattern.movedim(-1, -3), self.step), width, self.bands, self.step)
@@ -80,6 +80,8 @@ class PGSVRT(nn.Module):
             self._refuse("measurement", measurement, f"(B, {FRAMES}, {height}, {wide}): {FRAMES} consecutive frames")
         if tuple(measurement.shape[2:]) != (height, wide):
             self._refuse("measurement", measurement, f"(B, {FRAMES}, {height}, {wide}), as wide as its mask asks for")
+        if prepared.pattern.ndim == 5 and len(prepared.pattern) != len(measurement):
+            self._refuse("measurement", measurement, f"{len(prepared.pattern)} clips, as many as there are masks")
         scaled = measurement.to(self._dtype) * (2 / self.bands)
         if self.system.single_disperser:
             f0 = shifted_back(scaled, width, self.bands, self.step)
