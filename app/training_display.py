@@ -1,5 +1,6 @@
 """A training on the terminal: a bar that moves, or lines now and then where there is no terminal."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ def training_display(title: str, clock: Callable[[], float] = time.monotonic) ->
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
         yield _Lines(clock).show
         return
     bar = Bar(

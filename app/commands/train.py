@@ -143,6 +143,7 @@ def _run(
 
 def _say_end(order: "Order", ended: "Ended") -> None:
     from livecassi.app.training_display import scores_in_words
+    from livecassi.app.weight_places import user_folder
 
     total = order.recipe.run.steps
     if ended.card is None:
@@ -151,3 +152,6 @@ def _say_end(order: "Order", ended: "Ended") -> None:
     scores = ended.card.model_card.validation if ended.card.model_card else {}
     words = f": {scores_in_words(scores)}" if scores else ""
     typer.echo(f"{ended.weights}: {ended.card.state} after {ended.step} of {total} steps{words}")
+    typer.echo(
+        f"use them with -o weights={ended.weights}, or copy them to {user_folder()}, where engines look for them"
+    )

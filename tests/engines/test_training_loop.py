@@ -15,6 +15,7 @@ from tiny_training import CPU, TinyTask, tiny_recipe
 from torch import Tensor
 
 from livecassi.engines.errors import TrainingError
+from livecassi.engines.training import run_log
 from livecassi.engines.training.checkpoints import CheckpointError, CheckpointFolder, read_checkpoint
 from livecassi.engines.training.errors import TrainingDataError
 from livecassi.engines.training.export import export_weights
@@ -72,6 +73,22 @@ def test_a_run_learns_logs_validates_early_and_keeps_two_checkpoints_and_the_bes
     assert told[-1].throughput.samples_per_s > 0
     assert 0 <= told[-1].throughput.loader_share <= 1
     assert 0 < (told[-1].throughput.matrix_share or 0) < 1
+
+
+def test_the_log_is_one_for_tensorboard_too_or_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remarks: list[str] = []
+    with monkeypatch.context() as without:
+        without.setattr(run_log, "find_spec", lambda name: None)
+        trained(tmp_path / "without", told=Told(remark=remarks.append))
+    assert "tensorboard is not installed" in remarks[0]
+    assert len(column(tmp_path / "without", "loss")) == 12
+    pytest.importorskip("tensorboard")
+    trained(tmp_path / "with", told=Told(remark=remarks.append))
+    assert len(remarks) == 1
+    (events,) = (tmp_path / "with" / "tensorboard").iterdir()
+    assert b"training/loss" in events.read_bytes()
 
 
 def test_samples_made_ahead_by_other_processes_are_the_same(tmp_path: Path) -> None:
