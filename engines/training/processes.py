@@ -1,6 +1,7 @@
 """The processes of one training: usually this one; under torchrun several, each with a device of its own."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ def joined(device: str) -> Iterator[Processes]:
             )
         chosen = torch.device("cuda", local)
         torch.cuda.set_device(chosen)
+    # Said once in every process, of weights whose memory is channels last; it costs a copy of a few numbers.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Processes(chosen, rank, count, distributed.new_group(backend="gloo", timeout=PATIENCE))
