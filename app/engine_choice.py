@@ -1,9 +1,14 @@
-"""Which engine runs where nobody named one."""
+"""Which engines can run here, and which one runs where nobody named one."""
 
+import logging
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 
 from livecassi.calibration import Calibration
-from livecassi.engines import EngineSpec
+from livecassi.engines import Engine, EngineError, EngineSpec, build_engine
+from livecassi.engines.registry import find_spec, parsed_options
+
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
 PREFERRED = ("live", "gap-tv")  # the better first; the last one serves every bench
@@ -13,15 +18,48 @@ def chosen_engine(
     specs: Mapping[str, EngineSpec], name: str, calibration: Calibration, options: Collection[str] = ()
 ) -> str:
     """`name`, or for "auto" the best engine that serves the calibration here and knows these options."""
-    if name != AUTO:
-        return name
-    preferred = [candidate for candidate in PREFERRED if candidate in specs] or list(specs)
-    for candidate in preferred:
-        if serves(specs[candidate], calibration) and set(options) <= specs[candidate].options.keys():
-            return candidate
-    return preferred[-1]
+    return _candidates(specs, calibration, options)[0] if name == AUTO else name
 
 
-def serves(spec: EngineSpec, calibration: Calibration) -> bool:
-    """Whether an engine runs on this machine, as it comes, for this calibration."""
-    return not spec.missing() and calibration.system in spec.systems and not spec.unfit(calibration)
+def build_chosen(
+    specs: Mapping[str, EngineSpec], name: str, calibration: Calibration, options: Mapping[str, str] | None = None
+) -> Engine:
+    """The engine `name`; for "auto" the best that can be built, and the log says why a better one could not.
+
+    Raises as `build_engine` does, for "auto" where the last candidate cannot be built either.
+    """
+    candidates = _candidates(specs, calibration, options or {}) if name == AUTO else [name]
+    parsed_options(find_spec(specs, candidates[0]), options or {})  # nonsense is no reason for another engine
+    for candidate, next_best in pairwise(candidates):
+        try:
+            return build_engine(specs, candidate, calibration, options)
+        except EngineError as error:
+            log.warning("engine '%s' could not be built: %s; '%s' takes its place", candidate, error, next_best)
+    return build_engine(specs, candidates[-1], calibration, options)
+
+
+def why_not(spec: EngineSpec, calibration: Calibration) -> str:
+    """Why an engine cannot run as it comes, for this calibration on this machine; empty where it can."""
+    if lacking := spec.missing():
+        return lacking
+    if calibration.system not in spec.systems:
+        made_for = ", ".join(sorted(spec.systems))
+        return f"made for {made_for}; this calibration is for {calibration.system}"
+    return spec.unfit(calibration)
+
+
+def wanted_file(spec: EngineSpec, calibration: Calibration) -> str:
+    """The option that must name a file before an engine can serve this calibration; empty for none."""
+    return spec.wanting(calibration) if not spec.missing() and calibration.system in spec.systems else ""
+
+
+def serves(spec: EngineSpec, calibration: Calibration, options: Collection[str] = ()) -> bool:
+    """Whether an engine runs here for this calibration: as it comes, or with the file that these options name."""
+    return not why_not(spec, calibration) or wanted_file(spec, calibration) in options
+
+
+def _candidates(specs: Mapping[str, EngineSpec], calibration: Calibration, options: Collection[str]) -> list[str]:
+    """At least one, the best first."""
+    preferred = [name for name in PREFERRED if name in specs] or list(specs)
+    known = [name for name in preferred if set(options) <= specs[name].options.keys()]
+    return [name for name in known if serves(specs[name], calibration, options)] or preferred[-1:]

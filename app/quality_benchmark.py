@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from livecassi.app.engine_choice import why_not
 from livecassi.app.quality_figures import YARDSTICK, LeftOut, Report, Row, SceneFigures, used_weights
 from livecassi.app.scoring_material import Material
 from livecassi.app.timed_runs import TimedStill, best_of_two, load_average, timed_sequence, timed_still
@@ -120,17 +121,10 @@ def _advance(progress: Progress, before: int, scenes: int) -> None:
 
 def _engine(contest: Contest, spec: EngineSpec, calibration: Calibration, advance: Progress) -> Row | LeftOut:
     try:
-        reason = _why_not(spec, calibration)
+        reason = why_not(spec, calibration)
         return LeftOut(spec.name, calibration.system, reason) if reason else _row(contest, spec, calibration, advance)
     except LivecassiError as error:
         return LeftOut(spec.name, calibration.system, str(error))
-
-
-def _why_not(spec: EngineSpec, calibration: Calibration) -> str:
-    """Why an engine cannot serve the bench, or ""."""
-    if calibration.system not in spec.systems:
-        return f"made for {', '.join(sorted(spec.systems))}"
-    return spec.missing() or spec.unfit(calibration)
 
 
 def _row(contest: Contest, spec: EngineSpec, calibration: Calibration, advance: Progress) -> Row:

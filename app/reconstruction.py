@@ -8,14 +8,14 @@ from time import monotonic
 
 from livecassi.app.contact_sheet import save_preview
 from livecassi.app.cube_file import CUBE_ENDINGS, write_cubes
-from livecassi.app.engine_choice import chosen_engine
+from livecassi.app.engine_choice import build_chosen
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import calibration_for, open_sequence
 from livecassi.app.outputs import check_output
 from livecassi.app.progress import progress
 from livecassi.calibration import Calibration, Corrector, Measurement
 from livecassi.drivers import SourceNotFoundError
-from livecassi.engines import Cube, Engine, EngineError, build_engine
+from livecassi.engines import Cube, Engine, EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,9 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     corrector.correct(sequence.frame(positions[0]))  # refuses what does not fit before an engine is built
     pedestal = corrector.pedestal or 0.0
     first: list[Cube] = []
-    specs = engine_specs()
-    name = chosen_engine(specs, job.engine, calibration, job.options)
     with (
-        build_engine(specs, name, calibration, job.options) as engine,
-        progress(f"reconstructing with {name}", len(positions)) as report,
+        build_chosen(engine_specs(), job.engine, calibration, job.options) as engine,
+        progress(f"reconstructing with {engine.info.name}", len(positions)) as report,
     ):
         started = monotonic()
 
@@ -84,7 +82,7 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     if preview is not None:
         save_preview(preview, first[0])
     return Summary(
-        engine=name,
+        engine=engine.info.name,
         frames=len(positions),
         first_index=first[0].frame_index,
         cube_shape=calibration.cube_shape,

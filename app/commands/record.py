@@ -57,14 +57,13 @@ def record(
     )
     import time
 
-    from livecassi.app.engine_choice import chosen_engine
+    from livecassi.app.engine_choice import build_chosen, chosen_engine
     from livecassi.app.engine_list import engine_specs
     from livecassi.app.opening import open_session
     from livecassi.app.progress import progress
     from livecassi.app.recording import RecordingOptions
     from livecassi.app.session import SessionState
     from livecassi.drivers import SourceSettings
-    from livecassi.engines import build_engine
 
     specs = engine_specs()
     options = parse_options(option)
@@ -72,7 +71,7 @@ def record(
         session.configure(SourceSettings(exposure_us=exposure, gain_db=gain, frame_rate_hz=rate))
         if cubes:
             name = chosen_engine(specs, engine, session.calibration, options)
-            session.use_engine(name, lambda: build_engine(specs, name, session.calibration, options))
+            session.use_engine(name, lambda: build_chosen(specs, engine, session.calibration, options))
             while session.stats().building:
                 time.sleep(POLL_S)
             if error := session.take_error():

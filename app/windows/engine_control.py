@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from livecassi.app.engine_choice import AUTO, chosen_engine
+from livecassi.app.engine_choice import AUTO, build_chosen, chosen_engine, wanted_file
 from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.session import Session, SessionStats
 from livecassi.app.windows.engine_options import EngineOptionsDialog
-from livecassi.app.windows.engine_panel import EnginePanel, wanted_file
-from livecassi.engines import Engine, EngineSpec, build_engine
+from livecassi.app.windows.engine_panel import EnginePanel
+from livecassi.engines import Engine, EngineSpec
 
 
 class EngineControl(QObject):
@@ -32,6 +32,7 @@ class EngineControl(QObject):
     ) -> None:
         super().__init__(parent)
         self._automatic = name == AUTO
+        self._asked = dict(options)  # together with "auto"
         self.name = chosen_engine(specs, name, session.calibration, options)
         self.dialog: EngineOptionsDialog | None = None
         self._session, self._panel, self._specs, self._parent = session, panel, specs, parent
@@ -43,10 +44,14 @@ class EngineControl(QObject):
     def adopt(self, session: Session) -> None:
         """Another session: the same engine for its calibration, or the best for it where none was chosen."""
         self._session = session
-        if self._automatic:
-            self.name = chosen_engine(self._specs, AUTO, session.calibration, self.options_of(self.name))
+        if not self._automatic:
+            self._list()
+            self._build(self.name)
+            return
+        self.name = chosen_engine(self._specs, AUTO, session.calibration, self._asked)
         self._list()
-        self._build(self.name)
+        known = self._specs[self.name].options
+        self._build(self.name, {key: text for key, text in self._asked.items() if key in known})
 
     def options_of(self, name: str) -> dict[str, str]:
         """The options that an engine was last built with; what is not among them has its default."""
@@ -60,11 +65,12 @@ class EngineControl(QObject):
     def _build(self, name: str, options: Mapping[str, str] | None = None) -> None:
         self.name = name
         specs, calibration = self._specs, self._session.calibration
+        wanted = AUTO if self._automatic else name
         chosen = dict(self.options_of(name) if options is None else options)
 
         def build() -> Engine:  # in the builder's thread, perhaps once more after another engine has failed
-            engine = build_engine(specs, name, calibration, chosen)
-            self._options[name] = chosen
+            engine = build_chosen(specs, wanted, calibration, chosen)
+            self._options[engine.info.name] = chosen
             return engine
 
         self._session.use_engine(name, build)

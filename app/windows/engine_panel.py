@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from livecassi.app.engine_choice import wanted_file, why_not
 from livecassi.app.session import SessionStats
 from livecassi.app.windows.elided_label import ElidedLabel
 from livecassi.app.windows.theme import as_panel, dim_label, section_label
@@ -15,21 +16,6 @@ from livecassi.calibration import Calibration
 from livecassi.engines import EngineInfo, EngineSpec
 
 CAUTION = "These weights are {}: colours and details of the picture are not yet those that the network can give"
-
-
-def why_not(spec: EngineSpec, calibration: Calibration) -> str:
-    """Why an engine cannot be chosen for this calibration on this machine; empty where it can."""
-    if lacking := spec.missing():
-        return lacking
-    if calibration.system not in spec.systems:
-        made_for = ", ".join(sorted(spec.systems))
-        return f"made for {made_for}; this calibration is for {calibration.system}"
-    return spec.unfit(calibration)
-
-
-def wanted_file(spec: EngineSpec, calibration: Calibration) -> str:
-    """The option that must name a file before an engine can serve this calibration; empty for none."""
-    return spec.wanting(calibration) if not spec.missing() and calibration.system in spec.systems else ""
 
 
 def _state_text(stats: SessionStats) -> str:

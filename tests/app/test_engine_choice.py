@@ -1,15 +1,16 @@
-"""Which engine runs where nobody named one."""
+"""Which engines can run here, and which one runs where nobody named one."""
 
 from dataclasses import replace
 
 import pytest
 from fakes import FakeEngine, small_calibration
 
-from livecassi.app.engine_choice import AUTO, chosen_engine
+from livecassi.app.engine_choice import AUTO, build_chosen, chosen_engine, why_not
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.weight_places import FOLDER_VARIABLE
-from livecassi.calibration import System
-from livecassi.engines import EngineSpec
+from livecassi.calibration import Calibration, System
+from livecassi.engines import Engine, EngineSpec, EngineUnavailableError
+from livecassi.engines.errors import WeightsError
 from livecassi.engines.registry import EngineOption
 
 BENCH = small_calibration()
@@ -59,3 +60,41 @@ def test_a_bench_that_no_weights_fit_gets_gap_tv_of_the_real_list(
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("none")))
     infrared = replace(BENCH, wavelengths_nm=BENCH.wavelengths_nm + 400)
     assert chosen_engine(engine_specs(), AUTO, infrared) == "gap-tv"
+
+
+def refuse(_calibration: Calibration, _options: object) -> Engine:
+    raise WeightsError("the weights are damaged; import them again")
+
+
+def test_a_file_that_is_named_makes_the_engine_that_takes_it_serve() -> None:
+    offered = specs(
+        unfit=lambda _: "no weights",
+        wanting=lambda _: "weights",
+        options={"weights": EngineOption("A file.", "auto", str)},
+    )
+    assert chosen_engine(offered, AUTO, BENCH) == "gap-tv"
+    assert chosen_engine(offered, AUTO, BENCH, {"weights": "mine.safetensors"}) == "live"
+
+
+def test_where_the_best_cannot_be_built_the_next_is_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    assert build_chosen(specs(build=refuse), AUTO, BENCH).info.name == "fake"
+    assert "the weights are damaged" in caplog.text
+    assert "'gap-tv' takes its place" in caplog.text
+
+
+def test_an_engine_that_was_named_has_no_substitute() -> None:
+    with pytest.raises(WeightsError):
+        build_chosen(specs(build=refuse), "live", BENCH)
+
+
+def test_nonsense_is_no_reason_for_another_engine(caplog: pytest.LogCaptureFixture) -> None:
+    offered = specs(options={"rank": EngineOption("Curves.", "8", int)})
+    with pytest.raises(EngineUnavailableError, match="'live'"):
+        build_chosen(offered, AUTO, BENCH, {"rank": "many"})
+    assert not caplog.text
+
+
+def test_an_engine_for_other_systems_says_for_which() -> None:
+    assert why_not(spec("dual", systems=frozenset({System.DD_CASSI})), BENCH) == (
+        f"made for dd-cassi; this calibration is for {BENCH.system}"
+    )

@@ -168,7 +168,7 @@ def test_what_cannot_run_is_left_out_with_its_reason_and_the_rest_goes_on() -> N
     reasons = {out.engine: out.reason for out in report.left_out}
     assert reasons.pop("blind").endswith("expected finite numbers; repair it")
     assert reasons == {
-        "elsewhere": "made for pmvis",
+        "elsewhere": "made for pmvis; this calibration is for sd-cassi",
         "absent": "torch is not installed",
         "untrained": "no trained weights",
         "broken": "its file is damaged",
