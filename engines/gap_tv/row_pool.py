@@ -30,7 +30,7 @@ class RowPool:
     def run(self, task: Task, rows: int) -> None:
         """Every row of `range(rows)` once; returns when all are done, raises what a task raised."""
         if self._closed:
-            raise EngineError("this gap-tv engine was closed; build a new one")
+            raise EngineError("this engine was closed; build a new one")
         blocks = min(self.threads, rows)
         if self._pool is None or blocks < 2:
             task(0, rows)

@@ -70,6 +70,16 @@ class Choice:
                 return file.path, file.card
         raise EngineMismatchError(misfits[0])
 
+    def unfit(self, calibration: Calibration) -> str:
+        """Why no file serves a calibration, or ""."""
+        try:
+            self.best(calibration)
+        except EngineUnavailableError:
+            return self.lacking(calibration.system)
+        except EngineMismatchError as error:
+            return str(error)
+        return ""
+
     def usable(self, system: System) -> list[FoundWeights]:
         """The files with weights that were trained, best first."""
         return [file for file in self.find(self.network, system) if file.card.state is not TrainingState.UNTRAINED]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from livecassi.calibration import Calibration
 from livecassi.engines.engine import Engine
-from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
+from livecassi.engines.errors import EngineError, EngineMismatchError
 from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit, weights_option
 from livecassi.engines.networks.inputs import check_bench
 from livecassi.engines.networks.registry import NetworkSpec
@@ -152,12 +152,9 @@ def _choice(network: NetworkSpec, find_weights: FindWeights) -> Choice:
 def _unfit(network: NetworkSpec, choice: Choice, calibration: Calibration) -> str:
     try:
         check_bench(calibration, network)
-        choice.best(calibration)
-    except EngineUnavailableError:
-        return choice.lacking(calibration.system)
     except EngineMismatchError as error:
         return str(error)
-    return ""
+    return choice.unfit(calibration)
 
 
 def _wanting(network: NetworkSpec, choice: Choice, calibration: Calibration) -> str:

@@ -11,7 +11,7 @@ from weight_files import save_live
 
 from livecassi.app.engine_list import reflectance_basis
 from livecassi.calibration import Calibration, CalibrationHeader, Measurement, System, sensing_model
-from livecassi.engines import Engine, EngineMismatchError, EngineUnavailableError, build_engine
+from livecassi.engines import Engine, EngineError, EngineMismatchError, EngineUnavailableError, build_engine
 from livecassi.engines.errors import WeightsError
 from livecassi.engines.gap_tv.row_pool import RowPool
 from livecassi.engines.networks.live.curves import Curves, learned_curves
@@ -237,6 +237,40 @@ def test_a_file_with_other_tensors_is_refused_by_name(tmp_path: Path) -> None:
         save_weights(path, card, changed)
         with pytest.raises(WeightsError, match="strange" if change else r"enter\.weight"):
             engine(path, bench(System.SD_CASSI))
+
+
+@pytest.mark.parametrize("name", ["spread", "unit", "wavelengths_nm", "feature_scale", "result_scale", "leave.weight"])
+def test_tensors_of_another_shape_are_refused_before_the_first_frame(tmp_path: Path, name: str) -> None:
+    path = save_live(tmp_path / "w.safetensors", System.SD_CASSI, TRAINED_NM)
+    card, state = load_state(path)
+    save_weights(path, card, {**state, name: state[name][:-1].clone()})
+    with pytest.raises(WeightsError, match="choose other weights"):
+        engine(path, bench(System.SD_CASSI))
+
+
+def test_weights_for_one_wavelength_serve_no_bench(tmp_path: Path) -> None:
+    path = save_live(tmp_path / "w.safetensors", System.SD_CASSI, TRAINED_NM)
+    card, state = load_state(path)
+    save_weights(path, card.model_copy(update={"bands": 1, "wavelengths_nm": (500.0,)}), state)
+    assert "which wavelengths" in specs(path)["live"].unfit(bench(System.SD_CASSI))
+
+
+def test_a_closed_engine_says_so(weights: Path, system: System) -> None:
+    calibration = bench(system)
+    with engine(weights, calibration) as live:
+        live.reconstruct(measured(calibration))
+    with pytest.raises(EngineError, match="this engine was closed"):
+        live.reconstruct(measured(calibration, 1))
+
+
+def test_cubes_that_were_handed_out_do_not_change(weights: Path, system: System) -> None:
+    calibration = bench(system)
+    with engine(weights, calibration) as live:
+        cube = live.reconstruct(measured(calibration, 1))
+        assert cube is not None
+        before = cube.values.copy()
+        live.reconstruct(measured(calibration, 2, moved=3))
+    np.testing.assert_array_equal(cube.values, before)
 
 
 def test_arrays_are_the_tensors_without_torch(weights: Path) -> None:

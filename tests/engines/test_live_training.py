@@ -13,6 +13,7 @@ from livecassi.engines import EngineMismatchError
 from livecassi.engines.errors import TrainingError
 from livecassi.engines.networks.live.pool import SamplePool
 from livecassi.engines.networks.live.samples import LiveSample
+from livecassi.engines.networks.live.spec import misfit
 from livecassi.engines.networks.live.training import LiveTask, live_task, reference_nm
 from livecassi.engines.training.recipe import Recipe, RecipeError, parse_table
 from livecassi.engines.training.task import Draw
@@ -125,9 +126,9 @@ def test_an_untrained_network_scores_as_its_start(tmp_path: Path) -> None:
     assert {"ssim", "sam_deg"} <= scores.keys()
 
 
-def small_bench(system: System, shifted_nm: float = 0.0) -> Calibration:
+def small_bench(system: System, shifted_nm: float = 0.0, step_px: int = 2) -> Calibration:
     wavelengths = reference_nm(system) + np.float32(shifted_nm)
-    shifts = 2 * np.arange(len(wavelengths), dtype=np.float32)
+    shifts = step_px * np.arange(len(wavelengths), dtype=np.float32)
     columns = 104 + (0 if system.single_disperser else int(shifts[-1]))
     mask = np.random.default_rng(2).integers(0, 2, (100, columns)).astype(np.float32)
     return Calibration(CalibrationHeader(system=system), wavelengths, mask, shifts, np.ones_like(shifts))
@@ -141,6 +142,25 @@ def test_a_calibrated_bench_can_be_adapted_to_and_a_foreign_one_is_refused(tmp_p
     assert len(made.card().wavelengths_nm or ()) == 30
     with pytest.raises(EngineMismatchError, match="nm"):
         live_task(recipe(tmp_path), Blocks(), spectral_materials(), small_bench(System.DD_CASSI, 80))
+
+
+def test_weights_that_were_adapted_name_their_bench_and_serve_it_whatever_its_dispersion(tmp_path: Path) -> None:
+    bench = small_bench(System.SD_CASSI, step_px=3)
+    card = live_task(recipe(tmp_path), Blocks(), spectral_materials(), bench).card()
+    assert card.step_px == pytest.approx(3)
+    assert misfit(card, tmp_path / "w.safetensors", bench) == ""
+    assert "px per nm" in misfit(card, tmp_path / "w.safetensors", small_bench(System.SD_CASSI))
+    assert card.model_card is not None
+    assert bench.id[:8] in card.model_card.training_data
+    assert task(tmp_path).card().step_px == 2
+
+
+def test_crops_larger_than_a_bench_are_refused(tmp_path: Path) -> None:
+    large = recipe(tmp_path, crop=104, sampling={"side": 128})
+    with pytest.raises(RecipeError, match="100 x 104"):
+        live_task(large, Blocks(), spectral_materials(), small_bench(System.SD_CASSI))
+    with pytest.raises(RecipeError, match="96 x 96"):
+        task(tmp_path, crop=104)
 
 
 def test_nonsense_in_the_recipe_is_named(tmp_path: Path) -> None:

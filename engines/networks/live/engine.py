@@ -145,4 +145,14 @@ def _split(tensors: Mapping[str, Array32], where: Path) -> tuple[Curves, dict[st
     if absent := [name for name in CURVES if name not in tensors]:
         raise WeightsError(f"{where} holds no tensor '{absent[0]}'; it is no file of weights of the live network")
     curves = Curves(*(tensors[name] for name in CURVES))
-    return curves, {name: values for name, values in tensors.items() if name not in CURVES}
+    network = {name: values for name, values in tensors.items() if name not in CURVES}
+    length, rank = curves.unit.shape if curves.unit.ndim == 2 else (0, 0)
+    scales = network.get("result_scale", np.ones(rank, np.float32))  # where it is absent the graph says so
+    agree = curves.wavelengths_nm.shape == (length,) and scales.shape == (rank,) and curves.spread.ndim == 1
+    if not agree or not 0 < len(curves.spread) <= rank:
+        raise WeightsError(
+            f"the curves in {where} have shape {curves.unit.shape}, which does not suit {curves.wavelengths_nm.size} "
+            f"wavelengths, {curves.spread.size} spreads and {scales.size} result scales; choose other weights, see "
+            "'livecassi weights list'"
+        )
+    return curves, network

@@ -32,7 +32,19 @@ class LiveGraph:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
         }
-        compiled = core.compile_model(_model(tensors, shape), "CPU", settings)
+        try:
+            model = _model(tensors, shape)
+        except (RuntimeError, ValueError) as error:
+            raise WeightsError(
+                "the weights hold tensors of other shapes than the live network's; they may be of another version of "
+                "livecassi: choose other weights, see 'livecassi weights list'"
+            ) from error
+        try:
+            compiled = core.compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            raise EngineUnavailableError(
+                f"OpenVINO cannot prepare the live network for features {shape} here: {error}; choose gap-tv"
+            ) from error
         self.precision = "bf16" if compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.bf16 else "fp32"
         self._request = compiled.create_infer_request()
         self._features = np.zeros((1, *shape), np.float32)

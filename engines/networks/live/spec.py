@@ -8,7 +8,7 @@ import numpy as np
 
 from livecassi.calibration import Calibration, System
 from livecassi.engines.engine import Engine
-from livecassi.engines.errors import EngineError, EngineMismatchError, EngineUnavailableError
+from livecassi.engines.errors import EngineError
 from livecassi.engines.networks.choosing import Choice, FindWeights, weights_option
 from livecassi.engines.option_parsing import one_of, switch, whole, word_or
 from livecassi.engines.registry import EngineOption, EngineSpec
@@ -35,15 +35,6 @@ def live_spec(find_weights: FindWeights, weights_folder: Callable[[], Path] = Pa
     def build(calibration: Calibration, options: Mapping[str, object]) -> Engine:
         return _build(choice, calibration, options)
 
-    def unfit(calibration: Calibration) -> str:
-        try:
-            choice.best(calibration)
-        except EngineUnavailableError:
-            return choice.lacking(calibration.system)
-        except EngineMismatchError as error:
-            return str(error)
-        return ""
-
     return EngineSpec(
         name=NAME,
         title="total variation mended by a small network, for live video on a CPU",
@@ -54,9 +45,14 @@ def live_spec(find_weights: FindWeights, weights_folder: Callable[[], Path] = Pa
         build=build,
         options=_options(weights_folder),
         missing=lambda: "" if find_spec("openvino") else NO_OPENVINO,
-        unfit=unfit,
-        wanting=lambda calibration: "weights" if unfit(calibration) else "",
+        unfit=choice.unfit,
+        wanting=lambda calibration: "weights" if choice.unfit(calibration) else "",
     )
+
+
+def px_per_nm(calibration: Calibration) -> float:
+    """The mean dispersion of a bench; 0 where one band says nothing about it."""
+    return float(np.ptp(calibration.dispersion_px)) / max(float(np.ptp(calibration.wavelengths_nm)), 1.0)
 
 
 def misfit(card: WeightsCard, path: Path, calibration: Calibration) -> str:
@@ -64,7 +60,7 @@ def misfit(card: WeightsCard, path: Path, calibration: Calibration) -> str:
 
     The network works on spectral curves, so that the number of bands is free.
     """
-    if card.wavelengths_nm is None:
+    if card.wavelengths_nm is None or len(card.wavelengths_nm) < 2:
         return f"the weights {path.name} do not say which wavelengths they were trained for; choose others"
     trained, own = np.array(card.wavelengths_nm), calibration.wavelengths_nm
     name = calibration.header.name or calibration.id[:8]
@@ -74,12 +70,11 @@ def misfit(card: WeightsCard, path: Path, calibration: Calibration) -> str:
             f"'{name}' has {own.min():g} to {own.max():g} nm; choose weights that were trained for these bands, or "
             "gap-tv"
         )
-    px_per_nm = np.ptp(calibration.dispersion_px) / max(float(np.ptp(own)), 1.0)
-    expected = card.step_px * (len(trained) - 1) / (trained[-1] - trained[0])
-    if not 1 / LARGEST_STRETCH <= px_per_nm / expected <= LARGEST_STRETCH:
+    found, expected = px_per_nm(calibration), card.step_px * (len(trained) - 1) / (trained[-1] - trained[0])
+    if not expected / LARGEST_STRETCH <= found <= expected * LARGEST_STRETCH:
         return (
             f"the weights {path.name} were trained for a dispersion of {expected:.2f} px per nm, calibration '{name}' "
-            f"has {px_per_nm:.2f}; adapt them with 'livecassi train --finetune CALIBRATION', or choose gap-tv"
+            f"has {found:.2f}; adapt them with 'livecassi train --finetune CALIBRATION', or choose gap-tv"
         )
     return ""
 

@@ -20,12 +20,12 @@ from livecassi.engines.networks.live.curves import RANK, START_RANK, Curves, lea
 from livecassi.engines.networks.live.network import LiveNetwork
 from livecassi.engines.networks.live.pool import SamplePool
 from livecassi.engines.networks.live.samples import LiveSample, LiveSampling, SampleMaker
-from livecassi.engines.networks.live.spec import NAME, SYSTEMS, misfit
+from livecassi.engines.networks.live.spec import NAME, SYSTEMS, misfit, px_per_nm
 from livecassi.engines.networks.live.validation import Validation
 from livecassi.engines.protocol import DD_NM, SD_NM, SIDE, STEP_PX
 from livecassi.engines.training.benches import ideal_bench
 from livecassi.engines.training.clips import ClipSource
-from livecassi.engines.training.recipe import Recipe, parse_table
+from livecassi.engines.training.recipe import Recipe, RecipeError, parse_table
 from livecassi.engines.training.synthetic import SpectralMaterials
 from livecassi.engines.training.task import Batch, Draw
 from livecassi.engines.training.validation import find_validation
@@ -65,7 +65,7 @@ class LiveRecipe(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LiveTask:
-    """The live network for one system, on a bench and those around it."""
+    """The live network for one system, on a bench and those around it; `adapted_to` names a bench of an operator."""
 
     calibration: Calibration
     curves: Curves
@@ -74,6 +74,7 @@ class LiveTask:
     pool: SamplePool
     validation: Validation
     seed: int
+    adapted_to: str = ""
 
     @property
     def name(self) -> str:
@@ -123,20 +124,29 @@ class LiveTask:
         """Scores of the validation scenes; `start_...` are those of the start alone."""
         return self.validation.scores(network)
 
+    @property
+    def _step_px(self) -> float:
+        """The shift per band, of the card's bands: that of the bench which the network is adapted to."""
+        spacing_nm = float(np.ptp(self.curves.wavelengths_nm)) / (len(self.curves.wavelengths_nm) - 1)
+        return px_per_nm(self.calibration) * spacing_nm if self.adapted_to else STEP_PX
+
     def card(self) -> WeightsCard:
         """The card without steps, hours and scores."""
+        adapted = f", around the bench '{self.adapted_to}' alone" if self.adapted_to else ""
         return WeightsCard(
             network=NAME,
             system=self.system,
             bands=len(self.curves.wavelengths_nm),
-            step_px=STEP_PX,
+            step_px=self._step_px,
             wavelengths_nm=tuple(float(value) for value in self.curves.wavelengths_nm),
             mask_id=None,
             licence="MIT",
             created=datetime.now(UTC).replace(microsecond=0),
             state=TrainingState.UNTRAINED,
             model_card=ModelCard(
-                training_data=f"a pool of up to {self.settings.samples} starts and truths, benches and sensors varied",
+                training_data=(
+                    f"a pool of up to {self.settings.samples} starts and truths, benches and sensors varied{adapted}"
+                ),
                 limits=f"{LIMITS} Validated on {self.validation.scenes.words}.",
             ),
         )
@@ -164,6 +174,7 @@ def live_task(
     basis = SpectralBasis(materials.wavelengths_nm, materials.curves, materials.spread)
     curves = learned_curves(basis, reference_nm(system), system.single_disperser)
     bench = calibration or _bench(settings, system, recipe.run.seed)
+    _check_crop(settings, bench)
     maker = SampleMaker(bench, curves, scenes, settings.sampling)
     task = LiveTask(
         bench,
@@ -173,10 +184,21 @@ def live_task(
         _pool(settings, maker, recipe, bench),
         Validation(bench, curves, find_validation(recipe.validation.folder)),
         recipe.run.seed,
+        "" if calibration is None else calibration.header.name or calibration.id[:8],
     )
     if reason := misfit(task.card(), Path("of the live network"), bench):
         raise EngineMismatchError(reason)
     return task
+
+
+def _check_crop(settings: LiveRecipe, bench: Calibration) -> None:
+    """Raises `RecipeError` where samples are smaller than the crops that are taken of them."""
+    rows, columns = (min(settings.sampling.side, side) for side in bench.cube_shape[1:])
+    if settings.crop > min(rows, columns):
+        raise RecipeError(
+            f"crops of {settings.crop} px were asked for, samples of bench '{bench.header.name or bench.id[:8]}' have "
+            f"{rows} x {columns} px; choose a smaller network.crop (a multiple of 8, 32 or more), or a larger mask"
+        )
 
 
 def _bench(settings: LiveRecipe, system: System, seed: int) -> Calibration:
