@@ -1,6 +1,7 @@
 """How many frames a second an engine takes from the frame of a camera to a colour picture and spectra."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -56,19 +57,16 @@ def live_figures(
     clips = [_clip(load, calibration) for load in material.scenes.values()]
     renderer = ColourRenderer(calibration.wavelengths_nm)
     corrector = Corrector(calibration, 0.0)
-    engines = {name: build_engine(specs, name, calibration) for name in names}
     times: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
     scores: dict[str, list[float]] = {name: [] for name in names}
-    try:
+    with ExitStack() as stack:
+        engines = {name: stack.enter_context(build_engine(specs, name, calibration)) for name in names}
         for turn in range(rounds):
             for clip in clips:
                 for name, engine in engines.items():
                     found = _through(engine, clip, corrector, renderer, scored=turn == 0)
                     times[name] += found[0]
                     scores[name] += found[1]
-    finally:
-        for engine in engines.values():
-            engine.__exit__(None, None, None)
     return [
         _figures(name, system, engines[name].info.runtime, times[name], float(np.mean(scores[name]))) for name in names
     ]

@@ -29,7 +29,7 @@ def live(
 
     from rich.console import Console
 
-    from livecassi.app.engine_choice import serves
+    from livecassi.app.engine_choice import why_not
     from livecassi.app.engine_list import engine_specs
     from livecassi.app.live_benchmark import live_figures
     from livecassi.app.outputs import check_output, write_whole
@@ -42,17 +42,20 @@ def live(
         raise typer.BadParameter(f"system '{system}': expected both, {' or '.join(SYSTEMS)}")
     if json is not None:
         check_output(json, ".json")
-    specs, material, console = engine_specs(), gather_material(data), Console()
+    specs = engine_specs()
+    wanted = list(dict.fromkeys(find_spec(specs, word.strip()).name for word in engines.split(",") if word.strip()))
+    if not wanted:
+        raise typer.BadParameter(f"engines '{engines}': expected at least one of {', '.join(specs)}")
+    material, console = gather_material(data), Console()
     found: list[LiveFigures] = []
     for name in SYSTEMS if system == "both" else (system,):
         one = System(name)
         bench = protocol_calibration(one, material.masks[one])
-        wanted = [find_spec(specs, engine.strip()).name for engine in engines.split(",") if engine.strip()]
-        served = [engine for engine in wanted if serves(specs[engine], bench)]
-        for engine in sorted(set(wanted) - set(served)):
-            console.print(
-                f"{engine} does not serve {name} here: {specs[engine].missing() or specs[engine].unfit(bench)}"
-            )
+        reasons = {engine: why_not(specs[engine], bench) for engine in wanted}
+        for engine, reason in reasons.items():
+            if reason:
+                console.print(f"{engine} does not serve {name} here: {reason}", highlight=False)
+        served = [engine for engine, reason in reasons.items() if not reason]
         with console.status(name):
             found += live_figures(material, specs, served, one, rounds)
     console.print(f"Data: {material.source}; moving, 10,000 electrons at the brightest pixel, 12 bit")

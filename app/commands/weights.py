@@ -44,8 +44,14 @@ def import_command(
     from livecassi.calibration.import_mask import parse_wavelengths
     from livecassi.engines.errors import WeightsError
     from livecassi.engines.networks import find_network, import_checkpoint
+    from livecassi.engines.networks.live.spec import NAME as LIVE
     from livecassi.engines.weights import TrainingState, save_weights
 
+    if network == LIVE:
+        raise WeightsError(
+            "weights of the live network are written by 'livecassi train' and need no import: copy the file into "
+            f"{user_folder()}, or name it by the engine's option weights=FILE"
+        )
     spec = find_network(network)
     made_for = spec.check_system(system)
     if state is not None and state not in tuple(TrainingState):

@@ -22,6 +22,7 @@ def test_gap_tv_is_timed_and_scored_on_the_drawn_scene() -> None:
 
 def test_an_unknown_engine_and_system_are_refused(run: Run, tmp_path: Path) -> None:
     assert "there is no engine 'none'" in run("benchmark", "live", "--engines", "none").err
+    assert "expected at least one" in run("benchmark", "live", "--engines", " ,").err
     assert "expected both" in run("benchmark", "live", "--system", "pmvis").err
     out = tmp_path / "figures.txt"
     assert run("benchmark", "live", "--json", str(out)).code != 0

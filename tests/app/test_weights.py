@@ -180,3 +180,9 @@ def test_show_refuses_what_has_no_card(run: Run, checkpoint: Path) -> None:
     outcome = run("show", checkpoint)
     assert outcome.code == 2
     assert "weights import" in outcome.err
+
+
+def test_weights_of_the_live_network_are_copied_not_imported(run: Run, checkpoint: Path, user: Path) -> None:
+    refused = run("import", str(checkpoint), "--network", "live", "--system", "sd-cassi")
+    assert refused.code == 2
+    assert f"copy the file into {user}" in " ".join(refused.err.split())
