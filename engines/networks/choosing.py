@@ -9,6 +9,7 @@ import numpy as np
 
 from livecassi.calibration import Calibration, System
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
+from livecassi.engines.networks.loading import check_made_for
 from livecassi.engines.option_parsing import word_or
 from livecassi.engines.registry import EngineOption, OptionFiles
 from livecassi.engines.weights import TrainingState, WeightsCard, read_card
@@ -55,6 +56,7 @@ class Choice:
                 f"the weights {path} are untrained: what they show would look like a reconstruction and mean nothing; "
                 "choose trained weights, see 'livecassi weights list'"
             )
+        check_made_for(path, ("network", card.network, self.network), ("system", card.system, calibration.system))
         if misfit := self.misfit(card, path, calibration):
             raise EngineMismatchError(misfit)
         return path, card

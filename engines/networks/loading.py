@@ -42,12 +42,18 @@ def load_network(
 
 def check_card(card: WeightsCard, spec: NetworkSpec, system: System, where: object) -> None:
     """Raises `EngineMismatchError` where weights were made for another network, system, bands or step."""
-    for what, found, expected in (
+    check_made_for(
+        where,
         ("network", card.network, spec.name),
         ("system", card.system, system),
         ("number of bands", card.bands, spec.bands),
         ("step in px per band", card.step_px, spec.step_px),
-    ):
+    )
+
+
+def check_made_for(where: object, *entries: tuple[str, object, object]) -> None:
+    """Raises `EngineMismatchError` where weights have another entry (what, found, expected) than they must."""
+    for what, found, expected in entries:
         if found != expected:
             raise EngineMismatchError(
                 f"the weights in {where} were made for another {what}: {found}, expected {expected}; "

@@ -1,5 +1,6 @@
 """The live network: the same in torch and OpenVINO, an engine for benches of any size and number of bands."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -225,8 +226,8 @@ def test_untrained_weights_and_those_of_another_system_are_refused(tmp_path: Pat
     other = save_live(tmp_path / "o.safetensors", System.DD_CASSI, TRAINED_NM)
     with pytest.raises(EngineUnavailableError, match="untrained"):
         engine(other, bench(System.SD_CASSI), weights=str(untrained))
-    with pytest.raises(EngineMismatchError, match="dd-cassi"):
-        engine(untrained, bench(System.SD_CASSI), weights=str(other))
+    with pytest.raises(EngineMismatchError, match="another system: dd-cassi, expected sd-cassi"):
+        engine(untrained, bench(System.SD_CASSI, span_px=20), weights=str(other))
 
 
 def test_a_file_with_other_tensors_is_refused_by_name(tmp_path: Path) -> None:
@@ -246,6 +247,15 @@ def test_tensors_of_another_shape_are_refused_before_the_first_frame(tmp_path: P
     save_weights(path, card, {**state, name: state[name][:-1].clone()})
     with pytest.raises(WeightsError, match="choose other weights"):
         engine(path, bench(System.SD_CASSI))
+
+
+def test_an_openvino_that_cannot_be_loaded_says_why(
+    weights: Path, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("livecassi.engines.networks.live.spec.find_spec", lambda _: "there")
+    with pytest.raises(EngineUnavailableError, match="pip install --force-reinstall openvino"):
+        engine(weights, bench(system))
 
 
 def test_weights_for_one_wavelength_serve_no_bench(tmp_path: Path) -> None:

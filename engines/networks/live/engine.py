@@ -13,7 +13,7 @@ from livecassi.calibration import Calibration, Measurement
 from livecassi.engines.checks import check_measurement
 from livecassi.engines.cube import Cube
 from livecassi.engines.engine import EngineInfo
-from livecassi.engines.errors import EngineMismatchError, WeightsError
+from livecassi.engines.errors import WeightsError
 from livecassi.engines.gap_tv import kernels
 from livecassi.engines.gap_tv.engine import MOST_THREADS
 from livecassi.engines.gap_tv.row_pool import RowPool, usable_cores
@@ -46,12 +46,7 @@ class LiveEngine:
     """
 
     def __init__(self, weights: Path, calibration: Calibration, settings: LiveSettings, note: str = "") -> None:
-        card, tensors = load_arrays(weights)
-        if card.network != NAME or card.system != calibration.system:
-            raise EngineMismatchError(
-                f"the weights {weights} are for network '{card.network}' and {card.system}, expected '{NAME}' and "
-                f"{calibration.system}; choose other weights, see 'livecassi weights list'"
-            )
+        _, tensors = load_arrays(weights)
         curves, network = _split(tensors, weights)
         _, height, width = calibration.cube_shape
         self._known = len(curves.spread)  # coefficients of the start; the network adds the others

@@ -23,7 +23,8 @@ class LiveGraph:
             import openvino as ov
         except ImportError as error:
             raise EngineUnavailableError(
-                "the live network needs openvino, which is not installed; install it with: pip install openvino"
+                f"the live network needs openvino, which cannot be loaded ({error}); install it again with: "
+                "pip install --force-reinstall openvino"
             ) from error
         core = ov.Core()
         types = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16}
