@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.calibration import Calibration
-from livecassi.calibration.sensing import sensing_model, shifted_mask
+from livecassi.calibration.sensing import shifted_mask
 from livecassi.engines.gap_tv.row_pool import RowPool
 from livecassi.engines.gap_tv.solver import Solver
 from livecassi.engines.gap_tv.subspace import subspace_model
@@ -21,7 +21,13 @@ Array32 = NDArray[np.float32]
 
 VIEWS = 4  # bands, spread evenly, whose view of the measurement (single disperser) or of the mask (dual) is shown
 GRID = 8  # the network takes features whose rows and columns are multiples of it
-PACE = Pace(iterations=80, live_iterations=2)
+COLD_ITERATIONS = 80
+LIVE_ITERATIONS = {True: 2, False: 3}  # of a single and a dual disperser: what 30 frames a second leave time for
+
+
+def usual_pace(calibration: Calibration) -> Pace:
+    """The iterations of the engine as it comes: an exact data step behind a single disperser takes longer."""
+    return Pace(COLD_ITERATIONS, LIVE_ITERATIONS[calibration.system.single_disperser])
 
 
 def feature_count(start_rank: int) -> int:
@@ -52,14 +58,14 @@ class Start:
         calibration: Calibration,
         curves: Curves,
         pool: RowPool,
-        pace: Pace = PACE,
+        pace: Pace | None = None,
         live: bool = True,
         features: Array32 | None = None,
     ) -> None:
         self._basis = curves.start_basis(calibration.wavelengths_nm)
         self._spread = curves.spread[:, None, None]
         solver = Solver(subspace_model(calibration, self._basis, pool), calibration.cube_shape, pool)
-        self._tracker = Tracker(calibration, solver, pace, live)
+        self._tracker = Tracker(calibration, solver, pace or usual_pace(calibration), live)
         bands, height, width = calibration.cube_shape
         rank = len(curves.spread)
         self._single = calibration.system.single_disperser
@@ -69,7 +75,6 @@ class Start:
             raise ValueError(f"room for features of shape {self._features.shape} was given, expected {shape}")
         self._moved = np.zeros((rank, height, width), np.float32)
         chosen = np.linspace(0, bands - 1, VIEWS).round().astype(int)
-        self._light = np.float32(sensing_model(calibration).forward(np.ones(calibration.cube_shape, np.float32)).mean())
         if self._single:
             self._columns = calibration.dispersion_px[chosen].round().astype(int)
             self._features[2 * rank] = calibration.mask
@@ -85,7 +90,7 @@ class Start:
         solver.model.data_step(solver.z, measured, self._moved)
         np.subtract(self._moved, solver.z, out=self._moved)
         np.multiply(self._moved, self._spread, out=self._features[rank : 2 * rank])
-        relative = measured / self._light
+        relative = measured / np.float32(self._tracker.light)
         if self._single:
             for place, column in enumerate(self._columns):
                 view = relative[:, column : column + width]
