@@ -33,7 +33,7 @@ class Tracker:
     """Brings a solver to one measurement after another.
 
     With `live` set a measurement that follows the previous one goes on from its coefficients with few iterations; any
-    other measurement starts from nothing.
+    other measurement starts from nothing. `light` is the mean measurement of a white scene of brightness 1.
     """
 
     def __init__(self, calibration: Calibration, solver: Solver, pace: Pace, live: bool = True) -> None:
@@ -41,7 +41,8 @@ class Tracker:
         self._live = live
         self._single = calibration.system.single_disperser
         self._pace = pace
-        self._light = float(sensing_model(calibration).forward(np.ones(calibration.cube_shape, np.float32)).mean())
+        white = sensing_model(calibration).forward(np.ones(calibration.cube_shape, np.float32))
+        self.light = float(white.mean()) or 1.0  # 1 for a bench that lets nothing through
         self._previous: int | None = None
         self._brightness = 0.0
 
@@ -51,7 +52,7 @@ class Tracker:
         The solver's coefficients are those of a scene of brightness 1. For a dark measurement they are zero.
         """
         values = np.ascontiguousarray(values, np.float32)
-        brightness = float(values.mean(dtype=np.float64)) / self._light
+        brightness = float(values.mean(dtype=np.float64)) / self.light
         if brightness <= 0:
             self.reset()
             return np.zeros_like(values), 0.0

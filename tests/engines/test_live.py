@@ -15,7 +15,7 @@ from livecassi.calibration import Calibration, CalibrationHeader, Measurement, S
 from livecassi.engines import Engine, EngineError, EngineMismatchError, EngineUnavailableError, build_engine
 from livecassi.engines.errors import WeightsError
 from livecassi.engines.gap_tv.row_pool import RowPool
-from livecassi.engines.networks.live.curves import Curves, learned_curves
+from livecassi.engines.networks.live.curves import CURVES, Curves, learned_curves
 from livecassi.engines.networks.live.graph import LiveGraph
 from livecassi.engines.networks.live.network import LiveNetwork
 from livecassi.engines.networks.live.spec import live_spec
@@ -88,6 +88,13 @@ def test_openvino_computes_what_torch_computes(weights: Path) -> None:
     fast = LiveGraph(tensors, (21, 40, 56), "bf16", 1)
     fast.features[:] = features
     assert np.abs(fast.run() - wanted).max() < 0.05 * np.abs(wanted).max()
+
+
+def test_a_cpu_that_only_imitates_bf16_computes_in_fp32(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, tensors = load_arrays(weights)
+    network = {name: values for name, values in tensors.items() if name not in CURVES}
+    monkeypatch.setattr("openvino.Core.get_property", lambda *_: ["FP32"])
+    assert LiveGraph(network, (21, 16, 24), "bf16", 1).precision == "fp32"
 
 
 def test_an_untrained_network_corrects_nothing() -> None:
@@ -182,6 +189,18 @@ def test_a_dark_measurement_gives_a_dark_cube(weights: Path, system: System) -> 
         cube = live.reconstruct(Measurement(np.zeros(calibration.measurement_shape, np.float32), calibration.id))
     assert cube is not None
     assert not cube.values.any()
+
+
+def test_a_bench_that_lets_nothing_through_gives_finite_cubes(tmp_path: Path) -> None:
+    weights = save_live(tmp_path / "w.safetensors", System.DD_CASSI, TRAINED_NM)
+    plain = bench(System.DD_CASSI)
+    mask = np.zeros((HEIGHT, plain.mask.shape[1] + 3), np.float32)
+    mask[0, 0] = 1
+    blind = replace(plain, mask=mask, dispersion_px=plain.dispersion_px + 3)
+    with engine(weights, blind) as live:
+        cube = live.reconstruct(Measurement(np.full(blind.measurement_shape, 0.01, np.float32), blind.id))
+    assert cube is not None
+    assert np.isfinite(cube.values).all()
 
 
 def test_a_resting_scene_gets_as_good_as_a_cube_that_stands_alone(weights: Path, system: System) -> None:
