@@ -45,18 +45,12 @@ def disperse_rows(
             reach = min(width, detector - shift)
             line = residual[i, shift : shift + reach]
             k = 0
-            while k + 5 <= rank:
-                a, b, c, d, e = (
-                    weights[t, k],
-                    weights[t, k + 1],
-                    weights[t, k + 2],
-                    weights[t, k + 3],
-                    weights[t, k + 4],
-                )
-                za, zb, zc, zd, ze = coded[k], coded[k + 1], coded[k + 2], coded[k + 3], coded[k + 4]
+            while k + 4 <= rank:  # four at a time: the sum of a column stays in a register
+                a, b, c, d = weights[t, k], weights[t, k + 1], weights[t, k + 2], weights[t, k + 3]
+                za, zb, zc, zd = coded[k], coded[k + 1], coded[k + 2], coded[k + 3]
                 for j in range(reach):
-                    line[j] -= a * za[j] + b * zb[j] + c * zc[j] + d * zd[j] + e * ze[j]
-                k += 5
+                    line[j] -= a * za[j] + b * zb[j] + c * zc[j] + d * zd[j]
+                k += 4
             while k < rank:
                 a, za = weights[t, k], coded[k]
                 for j in range(reach):
@@ -80,16 +74,24 @@ def gather_rows(
     detector = residual.shape[1]
     taps = len(columns)
     total = np.empty(width, np.float32)
+    whole = 0  # taps, from the first on, that lie on the detector for every column; four of them at a time
+    while whole + 4 <= taps and columns[whole + 3] + width <= detector:
+        whole += 4
     for i in range(first, last):
+        line = residual[i]
         for k in range(rank):
             total[:] = 0
-            for t in range(taps):
+            for t in range(0, whole, 4):
+                a, b, c, d = weights[t, k], weights[t + 1, k], weights[t + 2, k], weights[t + 3, k]
+                la, lb = line[columns[t] : columns[t] + width], line[columns[t + 1] : columns[t + 1] + width]
+                lc, ld = line[columns[t + 2] : columns[t + 2] + width], line[columns[t + 3] : columns[t + 3] + width]
+                for j in range(width):
+                    total[j] += a * la[j] + b * lb[j] + c * lc[j] + d * ld[j]
+            for t in range(whole, taps):
                 shift = columns[t]
-                reach = min(width, detector - shift)
-                line = residual[i, shift : shift + reach]
                 a = weights[t, k]
-                for j in range(reach):
-                    total[j] += a * line[j]
+                for j in range(min(width, detector - shift)):
+                    total[j] += a * line[shift + j]
             for j in range(width):
                 moved[k, i, j] = z[k, i, j] + mask[i, j] * total[j]
 
