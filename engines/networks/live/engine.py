@@ -20,7 +20,7 @@ from livecassi.engines.gap_tv.row_pool import RowPool, usable_cores
 from livecassi.engines.gap_tv.tracker import Pace
 from livecassi.engines.networks.live.curves import CURVES, Curves
 from livecassi.engines.networks.live.graph import LiveGraph
-from livecassi.engines.networks.live.start import COLD_ITERATIONS, GRID, Start, feature_count, usual_pace
+from livecassi.engines.networks.live.start import GRID, PACE, Start, feature_count
 from livecassi.engines.weights import load_arrays
 
 Array32 = NDArray[np.float32]
@@ -32,8 +32,8 @@ NAME = "live"
 class LiveSettings:
     """How the engine works; the registry's options have the same names and explain them."""
 
-    iterations: int = COLD_ITERATIONS
-    live_iterations: int | None = None
+    iterations: int = PACE.iterations
+    live_iterations: int = PACE.live_iterations
     live: bool = True
     precision: str = "bf16"
     threads: int | None = None
@@ -56,8 +56,7 @@ class LiveEngine:
         self._margins = padded[0] - height, padded[1] - width
         self._graph = LiveGraph(network, (feature_count(self._known), *padded), settings.precision, threads)
         self._pool = RowPool(threads)
-        usual = usual_pace(calibration).live_iterations
-        pace = Pace(settings.iterations, settings.live_iterations or usual)
+        pace = Pace(settings.iterations, settings.live_iterations)
         inside = self._graph.features[:, :height, :width]
         self._start = Start(calibration, curves, self._pool, pace, settings.live, inside)
         self._unit = curves.at(calibration.wavelengths_nm)
@@ -69,7 +68,7 @@ class LiveEngine:
             (
                 ("weights", weights.name + note),
                 ("iterations", str(settings.iterations)),
-                ("live_iterations", str(pace.live_iterations)),
+                ("live_iterations", str(settings.live_iterations)),
                 ("live", "on" if settings.live else "off"),
                 ("precision", self._graph.precision),
                 ("threads", str(threads)),

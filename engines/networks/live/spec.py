@@ -83,10 +83,7 @@ def _options(weights_folder: Callable[[], Path]) -> Mapping[str, EngineOption]:
     return {
         "iterations": EngineOption("Iterations for a measurement that stands alone, 1 to 2000.", "80", whole(1, 2000)),
         "live_iterations": EngineOption(
-            "Iterations for a measurement that follows another, 1 to 2000, or auto: 2 behind a single disperser, 3 "
-            "behind a dual one.",
-            "auto",
-            word_or("auto", whole(1, 2000)),
+            "Iterations for a measurement that follows another, 1 to 2000.", "3", whole(1, 2000)
         ),
         "live": EngineOption(
             "on: go on from the previous frame; off: every measurement alone.", "on", switch, ("on", "off")

@@ -21,13 +21,7 @@ Array32 = NDArray[np.float32]
 
 VIEWS = 4  # bands, spread evenly, whose view of the measurement (single disperser) or of the mask (dual) is shown
 GRID = 8  # the network takes features whose rows and columns are multiples of it
-COLD_ITERATIONS = 80
-LIVE_ITERATIONS = {True: 2, False: 3}  # of a single and a dual disperser: what 30 frames a second leave time for
-
-
-def usual_pace(calibration: Calibration) -> Pace:
-    """The iterations of the engine as it comes: an exact data step behind a single disperser takes longer."""
-    return Pace(COLD_ITERATIONS, LIVE_ITERATIONS[calibration.system.single_disperser])
+PACE = Pace(iterations=80, live_iterations=3)  # what 30 frames a second leave time for
 
 
 def feature_count(start_rank: int) -> int:
@@ -58,14 +52,14 @@ class Start:
         calibration: Calibration,
         curves: Curves,
         pool: RowPool,
-        pace: Pace | None = None,
+        pace: Pace = PACE,
         live: bool = True,
         features: Array32 | None = None,
     ) -> None:
         self._basis = curves.start_basis(calibration.wavelengths_nm)
         self._spread = curves.spread[:, None, None]
         solver = Solver(subspace_model(calibration, self._basis, pool), calibration.cube_shape, pool)
-        self._tracker = Tracker(calibration, solver, pace or usual_pace(calibration), live)
+        self._tracker = Tracker(calibration, solver, pace, live)
         bands, height, width = calibration.cube_shape
         rank = len(curves.spread)
         self._single = calibration.system.single_disperser
