@@ -153,5 +153,6 @@ def _say_end(order: "Order", ended: "Ended") -> None:
     words = f": {scores_in_words(scores)}" if scores else ""
     typer.echo(f"{ended.weights}: {ended.card.state} after {ended.step} of {total} steps{words}")
     typer.echo(
-        f"use them with -o weights={ended.weights}, or copy them to {user_folder()}, where engines look for them"
+        f"use them with livecassi view --engine {ended.card.network} -o weights={ended.weights} (or reconstruct), "
+        f"or copy them into the folder {user_folder()}, where engines look for them"
     )

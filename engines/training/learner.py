@@ -20,14 +20,17 @@ APART = 1_000_003  # of the seeds of steps and processes
 
 
 class Learner:
-    """The network of a task on the device of this process, its optimiser, and the average of its weights."""
+    """The network of a task on the device of this process, its optimiser, and the average of its weights.
 
-    def __init__(self, task: Task, run: RunRecipe, processes: Processes) -> None:
+    `goes_on`: a checkpoint is loaded next, so that the weights to begin with are not read again.
+    """
+
+    def __init__(self, task: Task, run: RunRecipe, processes: Processes, *, goes_on: bool = False) -> None:
         self._task, self._run, self._processes = task, run, processes
         self.device = processes.device
         torch.manual_seed(run.seed)
         self.network = task.build()
-        if run.start is not None:
+        if run.start is not None and not goes_on:
             load_start(self.network, run.start, task)
         self.network.to(self.device).train()
         if run.channels_last:

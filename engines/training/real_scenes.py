@@ -143,7 +143,9 @@ def _part(random: np.random.Generator, side: int) -> slice:
 
 
 def _floats(values: NDArray[np.floating]) -> Tensor:
-    return torch.from_numpy(np.array(values)).float()
+    """In float32. Files bring other byte orders and precisions, which torch does not read."""
+    kind = np.float16 if values.dtype == np.float16 else np.float32  # torch widens float16 faster
+    return torch.from_numpy(np.array(values, kind)).float()
 
 
 def _coarse(scene: TrainingScene) -> NDArray[np.floating]:

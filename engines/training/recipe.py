@@ -81,7 +81,7 @@ class RunRecipe(_Section):
     system: System
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     precision: RunPrecision = RunPrecision.FP32
     device: str = Field(default="auto", pattern="^(auto|cpu|cuda)$")
     workers: int = Field(default=1, ge=0, le=256)

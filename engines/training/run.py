@@ -78,6 +78,11 @@ def export_run(order: Order, *, best: bool = False) -> Ended:
     Raises `TrainingError` where there is none.
     """
     folder = CheckpointFolder(order.folder)
+    if best and not folder.best.is_file():
+        raise TrainingError(
+            f"{order.folder} holds no best checkpoint, since no validation was made; export the last one, or train on "
+            "with [run] validate_every above 0"
+        )
     if best:
         checkpoint = folder.checked(folder.best, order.recipe)
     elif found := folder.newest(order.recipe):

@@ -102,11 +102,17 @@ class _Table:
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
-    """The whole rows of a table up to a step; the last one may be cut short by a crash."""
+    """The whole rows of a table up to a step; a crash may have cut the last one short, or left bytes that are no text.
+
+    A table that cannot be read at all begins anew.
+    """
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except csv.Error:
+        return []
     whole = [row for row in rows if None not in row.values() and (row.get("step") or "").isdigit()]
     return [row for row in whole if int(row["step"]) <= step]
 

@@ -46,7 +46,7 @@ class Trainer:
         self._checkpoints = CheckpointFolder(folder)
         found = self._checkpoints.newest(recipe)
         self._loader = StepLoader(task, self._run, processes, found[0].step if found else 0)  # forks: before threads
-        self._learner = Learner(task, self._run, processes)
+        self._learner = Learner(task, self._run, processes, goes_on=found is not None)
         self._meter: Meter | None = None
         self._step = self._validated = self._loss_count = 0
         self._seconds = self._loss_sum = 0.0
@@ -157,6 +157,11 @@ class Trainer:
         self._loss_sum += sum(losses)
         self._loss_count += len(losses)
 
+    def _check_weights(self) -> None:
+        """Before they are scored or kept. Raises `DivergedError` where they are no numbers."""
+        if not self._learner.is_finite():
+            self._diverged(f"weights after step {self._step} are no numbers")
+
     def _diverged(self, what: str) -> None:
         step, _ = self._saved
         kept = f"the checkpoint of step {step} is kept" if step >= 0 else "no checkpoint was written yet"
@@ -198,6 +203,7 @@ class Trainer:
         self._validated = self._step
         go_on = self._meter.pause() if self._meter else None
         if self._processes.first:
+            self._check_weights()
             with torch.no_grad(), self._learner.average.in_place() as network:
                 self._scores = self._task.validate(network)
             if log is not None and self._scores:
@@ -214,8 +220,7 @@ class Trainer:
         if not self._processes.first:
             return
         learner = self._learner
-        if not learner.is_finite():
-            self._diverged(f"weights after step {self._step} are no numbers")
+        self._check_weights()
         checkpoint = Checkpoint(
             self._recipe.text,
             self._step,

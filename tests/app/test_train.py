@@ -65,13 +65,16 @@ def test_a_run_ends_with_weights_that_can_be_written_again(run: Run, recipe: Pat
     assert "note: no folder of real scenes was named" in done.err
     weights = Path("runs/first/first.safetensors")
     assert f"{weights}: trained after 1 of 1 steps" in done.out
+    assert f"livecassi view --engine pg-svrt -o weights={weights} " in done.out
     card = read_card(weights)
     assert card.model_card is not None
     assert card.model_card.training_data == "clips of 3 frames of 24 x 40 px; drawn scenes"
     weights.unlink()
     again = run("train", recipe, "--export", "last", "--set", "run.steps=9")
     assert f"{weights}: partly trained after 1 of 9 steps" in again.out
-    assert run("train", recipe, "--export", "best").code == 2
+    best = run("train", recipe, "--export", "best")
+    assert best.code == 2
+    assert "no best checkpoint, since no validation was made" in " ".join(best.err.split())
 
 
 def test_a_slice_of_a_run_stops_in_time_and_says_how_to_go_on(run: Run, recipe: Path) -> None:

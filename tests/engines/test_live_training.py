@@ -1,6 +1,7 @@
 """Training the live network: samples that are what the engine meets, a pool that keeps them, a loss that falls."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,18 @@ def test_the_pool_grows_with_the_steps_and_keeps_what_it_made(tmp_path: Path) ->
     assert stamps == {path: path.stat().st_mtime_ns for path in kept}
 
 
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full after so many bytes of a file."""
+    resource = pytest.importorskip("resource", reason="this system does not limit files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_a_cut_off_sample_is_made_again_and_a_full_disk_is_told(tmp_path: Path) -> None:
     def make(number: int) -> LiveSample:
         return LiveSample(np.full((2, 3, 4), number, np.float16), np.zeros((1, 3, 4), np.float16), 0.5)
@@ -99,6 +112,9 @@ def test_a_cut_off_sample_is_made_again_and_a_full_disk_is_told(tmp_path: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"network\.cache"):
         SamplePool(tmp_path / "file", make).sample(1)
+    with files_of_at_most(16), pytest.raises(TrainingError, match=r"File too large.*network\.cache"):
+        pool.sample(8)
+    assert [path.name for path in (tmp_path / "pool").iterdir()] == ["000007.npy"]
 
 
 def test_the_loss_falls_on_a_batch(tmp_path: Path) -> None:
@@ -168,5 +184,8 @@ def test_nonsense_in_the_recipe_is_named(tmp_path: Path) -> None:
         task(tmp_path, crop=41)
     with pytest.raises(RecipeError, match="samplez"):
         task(tmp_path, samplez=4)
+    for iterations in ([], [0]):
+        with pytest.raises(RecipeError, match=r"network\.sampling\.iterations"):
+            task(tmp_path, sampling={"iterations": iterations})
     with pytest.raises(EngineMismatchError, match="pmvis"):
         task(tmp_path, System.PMVIS)

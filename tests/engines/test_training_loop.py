@@ -181,6 +181,16 @@ def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     assert column(tmp_path, "step")[-1] == 14
 
 
+def test_a_log_that_a_crash_left_unreadable_begins_anew(tmp_path: Path) -> None:
+    trained(tmp_path)
+    (tmp_path / "log.csv").write_bytes(bytes(200_000))
+    with (tmp_path / "validation.csv").open("ab") as file:
+        file.write(b"\xff\xfe,1")
+    trained(tmp_path, tiny_recipe("run.steps=14", "run.validate_every=7"))
+    assert column(tmp_path, "step") == [13, 14]
+    assert column(tmp_path, "step", "validation.csv") == [1, 5, 10, 12, 14]
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> None:
     trained(tmp_path / "whole", tiny_recipe("run.steps=20", "run.schedule=constant"))
     trained(tmp_path / "damaged", tiny_recipe("run.schedule=constant"))
@@ -233,6 +243,8 @@ def test_weights_that_are_no_numbers_are_never_kept(tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match="weights after step 1 are no numbers"):
         trained(tmp_path, tiny_recipe("run.checkpoint_every=1", "run.gradient_clip=0"), TinyTask(watch=break_gradient))
     assert steps_kept(tmp_path) == []
+    with pytest.raises(DivergedError, match="weights after step 1 are no numbers"):  # before they are scored
+        trained(tmp_path, tiny_recipe("run.validate_every=1", "run.gradient_clip=0"), TinyTask(watch=break_gradient))
 
 
 def test_too_little_memory_names_the_batch_that_fits(tmp_path: Path) -> None:
@@ -286,3 +298,21 @@ def test_a_run_begins_with_given_weights(tmp_path: Path) -> None:
     assert column(tmp_path / "second", "psnr_db", "validation.csv")[0] == pytest.approx(
         checkpoint.scores["psnr_db"], abs=0.1
     )
+
+
+def test_weights_to_begin_with_may_go_away_after_the_beginning(tmp_path: Path) -> None:
+    trained(tmp_path / "first")
+    weights = tmp_path / "start.safetensors"
+    export_weights(weights, read_checkpoint(tmp_path / "first" / "step-000000012.checkpoint"), tiny_recipe())
+    begun = f"run.start='{weights}'"
+    trained(tmp_path / "second", tiny_recipe(begun))
+    whole = read_checkpoint(tmp_path / "second" / "step-000000012.checkpoint")
+    card = export_weights(tmp_path / "whole.safetensors", whole, tiny_recipe(begun))
+    assert card.model_card is not None
+    assert card.model_card.steps == 24
+    weights.unlink()
+    assert trained(tmp_path / "second", tiny_recipe(begun, "run.steps=14")) is Outcome.FINISHED
+    card = export_weights(tmp_path / "parted.safetensors", whole, tiny_recipe(begun))
+    assert card.model_card is not None
+    assert card.model_card.steps == 12
+    assert "begun with start.safetensors, whose steps and hours are not counted" in card.model_card.training_data

@@ -35,6 +35,7 @@ def test_a_recipe_is_read_with_its_defaults_and_changes(tmp_path: Path) -> None:
         (RECIPE + "floor = 0.5\n", "run: floor is 0.5, above learning_rate 0.01"),
         (RECIPE + "[scenes]\nsynthetic = 1.5\n", r"scenes\.synthetic: .*less than or equal to 1, found 1\.5"),
         (RECIPE.replace("0.01", "nan"), r"run\.learning_rate: "),
+        (RECIPE + f"seed = {2**63}\n", r"run\.seed: .*less than 9223372036854775808"),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_said_with_its_file_and_key(text: str, said: str) -> None:

@@ -56,6 +56,17 @@ def test_bands_are_interpolated_and_nothing_else_changes_a_plain_clip(tmp_path: 
     np.testing.assert_allclose(clip[:, 5] / clip[0, 5, 0], expected / expected[0, 0], rtol=2e-3)
 
 
+@pytest.mark.parametrize("kind", [">f4", ">f2", "f8"])
+def test_files_of_other_byte_orders_and_precisions_are_read(tmp_path: Path, kind: str) -> None:
+    for place, written in (("plain", scene()), ("other", scene().astype(kind))):
+        (tmp_path / place).mkdir()
+        np.save(tmp_path / place / "one.npy", written)
+    clips = [
+        RealScenes(tmp_path / place).clip(np.random.default_rng(4), 2, 40, 52, SD_NM) for place in ("plain", "other")
+    ]
+    torch.testing.assert_close(*clips)
+
+
 def test_a_camera_sees_a_ramp_move_by_what_was_drawn() -> None:
     rows, columns = torch.arange(50.0), torch.arange(60.0)
     image = torch.stack([rows[:, None].expand(50, 60), columns.expand(50, 60)])

@@ -1,5 +1,6 @@
 """A pool of samples on disk: a start costs more than a training step, so that each is made once and cut up often."""
 
+import io
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,11 +46,13 @@ class SamplePool:
         return loaded if loaded.dtype.names == ("features", "corrections", "brightness") else None
 
     def _keep(self, path: Path, record: np.ndarray) -> None:
+        content = io.BytesIO()
+        np.save(content, record)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
-                np.save(file, record)
+                file.write(content.getbuffer())  # `np.save` into a file does not say that a disk is full
             partial.replace(path)
         except OSError as error:
             raise TrainingError(

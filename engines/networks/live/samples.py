@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from livecassi.calibration import Calibration, sensing_model
 from livecassi.engines.gap_tv.row_pool import RowPool
@@ -34,8 +34,8 @@ class LiveSampling(BaseModel):
     side: int = Field(default=256, ge=64)
     frames: int = Field(default=6, ge=2)
     cold_share: float = Field(default=0.4, ge=0, le=1)
-    iterations: tuple[int, ...] = (40, 80, 80)
-    live_iterations: tuple[int, ...] = (2, 3, 4)
+    iterations: tuple[PositiveInt, ...] = Field(default=(40, 80, 80), min_length=1)
+    live_iterations: tuple[PositiveInt, ...] = Field(default=(2, 3, 4), min_length=1)
     bench: BenchVariation = Field(default_factory=BenchVariation)
     noise: SensorNoise = Field(default_factory=SensorNoise)
 
