@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -63,15 +64,7 @@ class StepLoader:
     def next(self) -> Batch:
         """The batch of the next step. Raises `TrainingError` where samples cannot be made."""
         started = time.perf_counter()
-        try:
-            found = self._steps[self._next] if self._ahead is None else next(self._ahead)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise TrainingError(
-                f"a process that makes samples ended ({error}); it may have run out of memory, "
-                "or of shared memory (/dev/shm): set [run] workers lower, or batch"
-            ) from error
+        found = self._steps[self._next] if self._ahead is None else next(self._ahead)
         if isinstance(found, str):
             raise TrainingError(f"the samples of step {self._next} cannot be made: {found}")
         batch = {name: tensor.to(self._device, non_blocking=True) for name, tensor in found.items()}
@@ -82,6 +75,24 @@ class StepLoader:
     def close(self) -> None:
         """End the loader's processes."""
         self._ahead = None
+
+
+@contextmanager
+def lost_processes_told() -> Iterator[None]:
+    """Around all that a training does: torch tells of a loader's process that was killed by interrupting whatever runs.
+
+    Raises `TrainingError` then.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            f"a process that makes samples ended ({str(error).strip()}); it may have run out of memory, "
+            "or of shared memory (/dev/shm): set [run] workers lower, or batch; the same command goes on from the "
+            "newest checkpoint"
+        ) from error
 
 
 def _begin(_: int) -> None:

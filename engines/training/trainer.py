@@ -17,7 +17,7 @@ from torch import Tensor
 from livecassi.engines.errors import TrainingError
 from livecassi.engines.training.checkpoints import Checkpoint, CheckpointFolder
 from livecassi.engines.training.learner import Learner
-from livecassi.engines.training.loading import StepLoader
+from livecassi.engines.training.loading import StepLoader, lost_processes_told
 from livecassi.engines.training.processes import Decision, Processes
 from livecassi.engines.training.progress import Outcome, Progress, Told, leading
 from livecassi.engines.training.recipe import Recipe
@@ -85,7 +85,7 @@ class Trainer:
         """
         try:
             log = RunLog(self._folder, self._step) if self._processes.first else None
-            with stopping, log or nullcontext():
+            with lost_processes_told(), stopping, log or nullcontext():
                 if log and log.remark:
                     self._told.remark(log.remark)
                 return self._loop(stopping, log)

@@ -1,11 +1,13 @@
 """The loop of a training: it learns, it goes on after a kill as if nothing had been, and it stops in words."""
 
 import csv
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -266,6 +268,18 @@ def test_what_a_source_of_scenes_refuses_is_told_with_the_step(tmp_path: Path, w
 
     with pytest.raises(TrainingError, match="the samples of step 2 cannot be made: scene 'corn' ends at 600 nm"):
         trained(tmp_path, tiny_recipe(f"run.workers={workers}"), TinyTask(refuse))
+
+
+def test_a_process_of_the_loader_that_is_killed_is_told(tmp_path: Path) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.step == 5:
+            os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+            time.sleep(1)  # torch hears of it at any moment, not only where it waits for samples
+
+    endless = tiny_recipe("run.workers=1", "run.steps=1000", "run.checkpoint_every=4")
+    with pytest.raises(TrainingError, match=r"a process that makes samples ended .*goes on from the newest"):
+        trained(tmp_path, endless, told=Told(kill))
+    assert "step-000000004.checkpoint" in steps_kept(tmp_path)
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
