@@ -85,6 +85,7 @@ def _recipe(
     from livecassi.app.recipes import find_recipe, finetune_recipe
     from livecassi.engines.training.recipe import read_recipe
 
+    chosen = finetune_recipe(network) if name is None else find_recipe(name)
     said = list(changes)
     for key, path in (("scenes.folder", scenes), ("validation.folder", validation)):
         said += [] if path is None else [f"{key}={_quoted(path)}"]
@@ -92,7 +93,7 @@ def _recipe(
         said += [f"run.system={_quoted(calibration.system)}", f"run.calibration={_quoted(calibration.id)}"]
         weights = weights or _best_weights(network, calibration)
     said += [] if weights is None else [f"run.start={_quoted(weights)}"]
-    return read_recipe(finetune_recipe(network) if name is None else find_recipe(name), said)
+    return read_recipe(chosen, said)
 
 
 def _best_weights(network: str, calibration: "Calibration") -> Path:

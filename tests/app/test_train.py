@@ -97,6 +97,8 @@ def test_a_network_is_adapted_to_a_calibrated_bench(run: Run, recipe: Path, tmp_
     assert other.code == 2
     assert "belongs to another recipe" in other.err
     assert "run.calibration = " in other.err
+    unknown = run("train", "--finetune", "bench.h5", "--network", "mst")
+    assert "networks that can be adapted: live, pg-svrt" in " ".join(unknown.err.split())
 
 
 @pytest.mark.parametrize(
