@@ -1,5 +1,7 @@
 """The live network: the same in torch and OpenVINO, an engine for benches of any size and number of bands."""
 
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -313,3 +315,31 @@ def test_arrays_are_the_tensors_without_torch(weights: Path) -> None:
     weights.write_bytes(damaged)
     with pytest.raises(WeightsError, match="changed or damaged"):
         load_arrays(weights)
+
+
+SIGNALLED = """
+import gc, os, signal, sys, threading
+from pathlib import Path
+from livecassi.engines.networks.live.graph import LiveGraph
+from livecassi.engines.weights import load_arrays
+_, tensors = load_arrays(Path(sys.argv[1]))
+tensors = {name: values for name, values in tensors.items() if name not in ("wavelengths_nm", "unit", "spread")}
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+graphs = [LiveGraph(tensors, (21, 16, 24), "fp32", 1) for _ in range(2)]
+for graph in graphs:
+    graph.run()
+del graph
+thread = threading.Thread(target=lambda: (graphs.pop(0), gc.collect()))
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGUSR1)
+graphs.clear()
+gc.collect()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="signals of POSIX")
+def test_signals_are_heard_after_networks_were_closed_in_any_order_and_thread(weights: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", SIGNALLED, str(weights)], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, "handled\nhandled\n"), ended.stderr

@@ -1,13 +1,20 @@
 """The live network in OpenVINO, built from its tensors: no torch is needed to run it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.engines.errors import EngineUnavailableError, WeightsError
 
+if TYPE_CHECKING:
+    import openvino as ov
+
 Array32 = NDArray[np.float32]
+
+Compiled = TypeVar("Compiled")
 
 
 class LiveGraph:
@@ -27,13 +34,6 @@ class LiveGraph:
                 f"the live network needs openvino, which cannot be loaded ({error}); install it again with: "
                 "pip install --force-reinstall openvino"
             ) from error
-        core = ov.Core()
-        native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        settings = {
-            "INFERENCE_PRECISION_HINT": ov.Type.bf16 if precision == "bf16" and native else ov.Type.f32,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-        }
         try:
             model = _model(tensors, shape)
         except (RuntimeError, ValueError) as error:
@@ -42,7 +42,7 @@ class LiveGraph:
                 "livecassi: choose other weights, see 'livecassi weights list'"
             ) from error
         try:
-            compiled = core.compile_model(model, "CPU", settings)
+            compiled = _in_a_thread_of_its_own(lambda: _compiled(model, precision, threads))
         except RuntimeError as error:
             raise EngineUnavailableError(
                 f"OpenVINO cannot prepare the live network for features {shape} here: {error}; choose gap-tv"
@@ -116,3 +116,27 @@ def _model(tensors: Mapping[str, Array32], shape: tuple[int, int, int]) -> objec
 def _count(tensors: Mapping[str, Array32], name: str) -> int:
     """How many numbered parts `name.0`, `name.1`, ... there are."""
     return len({key.removeprefix(f"{name}.").split(".")[0] for key in tensors if key.startswith(f"{name}.")})
+
+
+def _compiled(model: "ov.Model", precision: str, threads: int) -> "ov.CompiledModel":
+    import openvino as ov
+
+    core = ov.Core()
+    native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    settings = {
+        "INFERENCE_PRECISION_HINT": ov.Type.bf16 if precision == "bf16" and native else ov.Type.f32,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+    }
+    return core.compile_model(model, "CPU", settings)
+
+
+def _in_a_thread_of_its_own(work: Callable[[], Compiled]) -> Compiled:
+    """What `work` gives, done in a thread that ends with it.
+
+    OpenVINO (2026.4) gives the thread that first asks it for a CPU a stack for signals, and frees that with the
+    network wherever it is closed: the next signal of the thread, Ctrl+C or the end of a child process, would end the
+    program.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="livecassi-openvino") as once:
+        return once.submit(work).result()
