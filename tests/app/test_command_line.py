@@ -238,7 +238,7 @@ def test_record_keeps_as_many_frames_as_asked_for_and_cubes(run: Run, tmp_path: 
     assert outcome.code == 0, outcome.err
     report = json.loads(run("recording", "info", out, "--json").out)
     assert (report["frames_readable"], report["dropped"], report["complete"]) == (60, 0, True)
-    assert report["engine"]["name"] == "gap-tv"
+    assert report["engine"]["name"] == "live"
     with Recording(out) as recording:
         assert recording.cube_count >= 1
         assert recording.cube(0).values.shape == (30, 64, 72)
