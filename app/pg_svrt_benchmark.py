@@ -28,8 +28,9 @@ from livecassi.engines.networks.pg_svrt.network import SMALLEST_SIDE
 from livecassi.engines.networks.pg_svrt.peak_memory import PeakMemory, peak_in_fresh_process, with_peak_on_cuda
 from livecassi.engines.networks.pg_svrt.timing import copy_bandwidth, on_threads, time_in_turn, time_once
 from livecassi.engines.networks.pg_svrt.trial import NAME, Trial, draw_trial, load_for_trials, save_random_weights
-from livecassi.engines.networks.runner import Placing, Precision, choose_device
+from livecassi.engines.networks.runner import Placing, choose_device
 from livecassi.engines.networks.tiles import GRID, SMALLEST, stretches
+from livecassi.engines.precision import Precision
 
 LARGEST_SIDE = 4096
 PUBLISHED_SIDE = 256  # the size that papers give costs and times for

@@ -29,3 +29,27 @@ class DatasetError(EngineError):
 
 class TrainingError(EngineError):
     """A training cannot begin or go on: correct the recipe, the data or the machine as the message says."""
+
+
+class RuntimeUnavailableError(EngineUnavailableError):
+    """A runtime cannot be used on this machine: not installed, or not for this processor or GPU."""
+
+
+class DriverError(RuntimeUnavailableError):
+    """There is no NVIDIA driver, it is too old for the runtime, or it does not answer."""
+
+
+class DeviceMemoryError(EngineError):
+    """The memory of the machine or of the GPU does not hold the network: choose a smaller region or another engine."""
+
+
+class NetworkFileError(EngineError):
+    """An exported network cannot be read, or is not for this bench or this livecassi: export it again."""
+
+
+class PreparationError(EngineError):
+    """A network could not be prepared for a runtime: the message says what stood in the way."""
+
+
+class PreparationCancelledError(PreparationError):
+    """Nobody wanted a preparation any more; nothing of it is left."""

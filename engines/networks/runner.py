@@ -4,7 +4,6 @@ import math
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,17 +12,10 @@ from torch import Tensor
 from livecassi.engines.errors import EngineError, EngineUnavailableError
 from livecassi.engines.networks.memory import free_memory, give_back_freed_memory, keep_freed_memory
 from livecassi.engines.networks.tiles import SMALLEST, in_tiles
+from livecassi.engines.precision import Precision
 
 if TYPE_CHECKING:
     from livecassi.engines.networks.pg_svrt import PGSVRT, PreparedMask
-
-
-class Precision(StrEnum):
-    """What convolutions and matrix products compute in; norms, softmax, logits and gates stay in fp32 in all three."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
 
 
 BYTES_PER_PIXEL = {"cpu": 12_000, "cuda": 60_000}  # at the peak of a pass: in small pieces, and all at once

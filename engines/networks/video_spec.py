@@ -12,6 +12,7 @@ from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit
 from livecassi.engines.networks.inputs import check_bench
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.option_parsing import between, one_of, word_or
+from livecassi.engines.precision import Precision
 from livecassi.engines.registry import EngineOption, EngineSpec
 
 LARGEST_BAND_ERROR_NM = 5.0
@@ -108,7 +109,7 @@ def _tile(text: str) -> int | None:
 
 def _build(network: NetworkSpec, choice: Choice, calibration: Calibration, options: Mapping[str, object]) -> Engine:
     from livecassi.engines.networks.engine import VideoEngine, VideoSettings  # torch: not before it is needed
-    from livecassi.engines.networks.runner import Placing, Precision, fitting_tile
+    from livecassi.engines.networks.runner import Placing, fitting_tile
     from livecassi.engines.networks.sliding_window import Frames, Output
 
     known = set(_options(network.frames))

@@ -13,7 +13,8 @@ from livecassi.engines.networks.pg_svrt.difference import difference
 from livecassi.engines.networks.pg_svrt.peak_memory import PeakMemory, peak_in_fresh_process, with_peak_on_cuda
 from livecassi.engines.networks.pg_svrt.timing import on_threads, time_in_turn, time_once
 from livecassi.engines.networks.pg_svrt.trial import Trial, draw_trial, load_for_trials, save_random_weights
-from livecassi.engines.networks.runner import Placing, Precision
+from livecassi.engines.networks.runner import Placing
+from livecassi.engines.precision import Precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

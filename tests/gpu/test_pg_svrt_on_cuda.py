@@ -15,7 +15,8 @@ from livecassi.engines.networks import load_network
 from livecassi.engines.networks.pg_svrt import PGSVRT
 from livecassi.engines.networks.pg_svrt.difference import difference
 from livecassi.engines.networks.pg_svrt.trial import Trial, draw_trial, load_for_trials
-from livecassi.engines.networks.runner import Placing, Precision, Runner, choose_device
+from livecassi.engines.networks.runner import Placing, Runner, choose_device
+from livecassi.engines.precision import Precision
 
 pytestmark = [
     pytest.mark.gpu,

@@ -20,7 +20,8 @@ from livecassi.calibration import System
 from livecassi.engines.errors import EngineError
 from livecassi.engines.networks.pg_svrt.timing import on_threads
 from livecassi.engines.networks.pg_svrt.trial import draw_trial, load_for_trials
-from livecassi.engines.networks.runner import Placing, Precision
+from livecassi.engines.networks.runner import Placing
+from livecassi.engines.precision import Precision
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Networks as ONNX files: written once, run by whichever runtime a machine has."""
