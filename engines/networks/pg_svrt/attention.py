@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from livecassi.engines.networks.pg_svrt.gate import HEAD, Gate
-from livecassi.engines.networks.pg_svrt.layers import conv2d
+from livecassi.engines.networks.pg_svrt.layers import conv2d, linear_parts
 from livecassi.engines.networks.pg_svrt.windows import from_windows, in_pieces, into_windows, shift
 
 FRAMES = 3
@@ -83,11 +83,10 @@ class BridgeBranch(nn.Module):
         spread = spread.mT + (self.ha_bias + self.wa_bias)[0, 0].flatten(0, 1)
         return gather, spread
 
-    def look(self, projected: Tensor, biases: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """From q, k and v of windows `(B, T, windows, tokens, 60 + D)`: what the windows give, as `(..., D)`, and the
+    def look(self, q: Tensor, k: Tensor, v: Tensor, biases: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """From q, k and v of windows `(B, T, windows, tokens, ...)`: what the windows give, as `(..., D)`, and the
         attention across frames `(B, T, windows, tokens, T)`.
         """
-        q, k, v = projected.split((HEAD, HEAD, projected.shape[-1] - 2 * HEAD), -1)
         rows, columns = self.window
         flat_q, flat_k, flat_v = (part.flatten(0, 2) for part in (q, k, v))
         grid = flat_q.unflatten(1, (rows // 2, 2, columns // 2, 2))
@@ -113,12 +112,12 @@ class _Attention(nn.Module):
         self.to_v = nn.Linear(width, 2 * width, bias=False)
         self.to_qk = nn.Linear(width, 4 * HEAD, bias=False)
 
-    def _projection(self, *branches: int) -> Tensor:
-        """Weights `(60 + D per branch, D)` that give q, k and v of each branch in turn."""
+    def _projections(self, *branches: int) -> tuple[Tensor, ...]:
+        """Weights that give q, k and v of each branch in turn, `(30, D)`, `(30, D)` and `(D, D)`."""
         q0, q1, k0, k1 = self.to_qk.weight.split(HEAD)
         v0, v1 = self.to_v.weight.split(self.width)
         of_branch = ((q0, k0, v0), (q1, k1, v1))
-        return torch.cat([part for branch in branches for part in of_branch[branch]])
+        return tuple(part for branch in branches for part in of_branch[branch])
 
     def _output(self, branch: int, proj_out: nn.Linear) -> tuple[Tensor, Tensor]:
         """Weight `(D, D)` and bias of `to_out` of a branch and its half of `proj_out`, two linear maps, as one."""
@@ -138,17 +137,18 @@ class PlainAttention(_Attention):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, T, H, W, D)` to the same shape."""
-        projection = self._projection(0, 1)
+        projections = self._projections(0, 1)
         outputs = [self._output(branch, self.proj_out) for branch in range(2)]
         bias = self.proj_out.bias + outputs[0][1] + outputs[1][1]
         weights = (outputs[0][0], outputs[1][0])
-        attend = partial(self._attend, projection=projection, weights=weights, bias=bias)
+        attend = partial(self._attend, projections=projections, weights=weights, bias=bias)
         (done,) = in_pieces(attend, shift(x, -self.by[0], -self.by[1]), unit=PLAIN_WINDOW[0])
         return shift(done, *self.by)
 
-    def _attend(self, x: Tensor, projection: Tensor, weights: tuple[Tensor, Tensor], bias: Tensor) -> tuple[Tensor]:
-        sizes = (HEAD, HEAD, self.width)
-        q0, k0, v0, q1, k1, v1 = F.linear(into_windows(x, PLAIN_WINDOW), projection).split(sizes + sizes, -1)
+    def _attend(
+        self, x: Tensor, projections: tuple[Tensor, ...], weights: tuple[Tensor, Tensor], bias: Tensor
+    ) -> tuple[Tensor]:
+        q0, k0, v0, q1, k1, v1 = linear_parts(into_windows(x, PLAIN_WINDOW), projections)
         first = F.linear(self.attns[0](q0, k0, v0), weights[0], bias)
         both = first + F.linear(self.attns[1](q1, k1, v1), weights[1])
         return (from_windows(both, PLAIN_WINDOW, x.shape[3]),)
@@ -178,10 +178,11 @@ class BridgeAttention(_Attention):
 
     def _one_branch(self, branch: int, x: Tensor, residual: Tensor) -> Tensor:
         attention, window = cast(BridgeBranch, self.attns[branch]), BRIDGE_WINDOWS[branch]
-        projection, biases = self._projection(branch), attention.position_biases()
+        projections, biases = self._projections(branch), attention.position_biases()
 
         def looked(x: Tensor) -> tuple[Tensor, ...]:
-            results = attention.look(F.linear(into_windows(x, window), projection), biases)
+            q, k, v = linear_parts(into_windows(x, window), projections)
+            results = attention.look(q, k, v, biases)
             return tuple(from_windows(result, window, x.shape[3]) for result in results)
 
         seen, across = in_pieces(looked, x, unit=window[0])

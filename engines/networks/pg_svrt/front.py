@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.pg_svrt.windows import in_pieces
+from livecassi.engines.networks.pg_svrt.windows import exporting, in_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,9 @@ class MaskGuidedEstimate(nn.Module):
         fusion, out = (layer.get_parameter("0.weight")[..., 0, 0] for layer in (self.fusion, self.out))
 
         def estimate(seen: Tensor, pattern: Tensor, weight: Tensor) -> tuple[Tensor]:
-            fused = F.linear(self.norm_n(torch.cat((seen, pattern), -1)), fusion)
+            fused = F.linear(self.norm_n(torch.cat((seen, pattern.expand_as(seen)), -1)), fusion)
             return (F.linear(F.gelu(fused) * weight, out),)
 
-        (done,) = in_pieces(estimate, f0, mask.pattern.expand_as(f0), mask.weight.expand_as(f0))
-        return done
+        frames = f0.split(1, 1) if exporting() else (f0,)  # runtimes would keep an expanded mask for all frames
+        pattern, weight = (part if part.ndim == 5 else part[None, None] for part in (mask.pattern, mask.weight))
+        return torch.cat([in_pieces(estimate, frame, pattern, weight)[0] for frame in frames], 1)

@@ -1,8 +1,12 @@
 """Small layers that several parts share. Features are `(B, T, H, W, D)`, channels last."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from livecassi.engines.networks.pg_svrt.windows import exporting
 
 
 def conv2d(
@@ -18,6 +22,16 @@ def conv2d(
     done = F.conv2d(pictures, weight.to(memory_format=torch.channels_last), bias, stride, padding, groups=groups)
     result: Tensor = done.movedim(1, -1).unflatten(0, features.shape[:2])
     return result
+
+
+def linear_parts(features: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Linear maps of the same features, one for each of the `weights`: `(..., D)` to a `(..., D')` each.
+
+    One product and views of its parts; in an exported graph one product each, since runtimes copy parts.
+    """
+    if exporting():
+        return tuple(F.linear(features, weight) for weight in weights)
+    return F.linear(features, torch.cat(list(weights))).split([len(weight) for weight in weights], -1)
 
 
 def careful_conv2d(features: Tensor, weight: Tensor, stride: int = 1) -> Tensor:

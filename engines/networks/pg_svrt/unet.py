@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from livecassi.engines.networks.pg_svrt.block import Block
 from livecassi.engines.networks.pg_svrt.layers import careful_conv2d, conv_transpose2d
+from livecassi.engines.networks.pg_svrt.windows import exporting
 
 MULTIPLE = 32  # sides are padded to multiples of it: every window then fits at every resolution
 BLOCKS = (2, 4, 4)  # at full, half and quarter resolution
@@ -39,7 +40,7 @@ class UNet(nn.Module):
         f, f0 = _padded(f), _padded(f0)
         own, measured = self.shuffle_conv[..., 0, 0].unbind(1)
         skip = f * own + f0 * measured
-        x = careful_conv2d(torch.stack((f, f0), -1).flatten(-2), self.conv_in.weight)
+        x = self._entered(f, f0)
         full = self.down1(x)
         half = self.down2(careful_conv2d(full, self.downsample1.weight, stride=2))
         quarter = careful_conv2d(half, self.downsample2.weight, stride=2)
@@ -53,6 +54,13 @@ class UNet(nn.Module):
         x = careful_conv2d(x, self.conv_out.weight) + skip
         cubes: Tensor = x[:, :, :height, :width]
         return cubes
+
+    def _entered(self, f: Tensor, f0: Tensor) -> Tensor:
+        """The first convolution, in whose weights the bands of f and f0 take turns."""
+        weight = self.conv_in.weight
+        if not exporting():
+            return careful_conv2d(torch.stack((f, f0), -1).flatten(-2), weight)  # rounds as the authors' code does
+        return careful_conv2d(torch.cat((f, f0), -1), torch.cat((weight[:, ::2], weight[:, 1::2]), 1))
 
 
 def _stage(blocks: int, width: int, *, bridge: bool, shifted: bool) -> nn.Sequential:

@@ -29,6 +29,11 @@ def shift(features: Tensor, rows: int, columns: int) -> Tensor:
     return torch.roll(features, (rows, columns), (2, 3)) if rows or columns else features
 
 
+def exporting() -> bool:
+    """Whether a graph for other runtimes is being written."""
+    return torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+
+
 def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor, unit: int = 1) -> tuple[Tensor, ...]:
     """`work` on slices of pictures `(B, T, H, W, D)`, whole rows in multiples of `unit`, put together again.
 
@@ -38,7 +43,7 @@ def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor, unit: int
     """
     first = parts[0]
     rows = first.shape[2]
-    whole = torch.is_grad_enabled() or first.is_cuda or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+    whole = torch.is_grad_enabled() or first.is_cuda or exporting()
     step = unit * max(1, PIECE_PIXELS * first.shape[-1] * rows // max(1, first.numel() * unit))
     if whole or step >= rows:
         return work(*parts)
