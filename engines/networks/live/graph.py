@@ -1,20 +1,18 @@
 """The live network in OpenVINO, built from its tensors: no torch is needed to run it."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.engines.errors import EngineUnavailableError, WeightsError
+from livecassi.engines.runtimes.openvino_thread import in_a_thread_of_its_own
 
 if TYPE_CHECKING:
     import openvino as ov
 
 Array32 = NDArray[np.float32]
-
-Compiled = TypeVar("Compiled")
 
 
 class LiveGraph:
@@ -42,7 +40,7 @@ class LiveGraph:
                 "livecassi: choose other weights, see 'livecassi weights list'"
             ) from error
         try:
-            compiled = _in_a_thread_of_its_own(lambda: _compiled(model, precision, threads))
+            compiled = in_a_thread_of_its_own(lambda: _compiled(model, precision, threads))
         except RuntimeError as error:
             raise EngineUnavailableError(
                 f"OpenVINO cannot prepare the live network for features {shape} here: {error}; choose gap-tv"
@@ -129,14 +127,3 @@ def _compiled(model: "ov.Model", precision: str, threads: int) -> "ov.CompiledMo
         "INFERENCE_NUM_THREADS": threads,
     }
     return core.compile_model(model, "CPU", settings)
-
-
-def _in_a_thread_of_its_own(work: Callable[[], Compiled]) -> Compiled:
-    """What `work` gives, done in a thread that ends with it.
-
-    OpenVINO (2026.4) gives the thread that first asks it for a CPU a stack for signals, and frees that with the
-    network wherever it is closed: the next signal of the thread, Ctrl+C or the end of a child process, would end the
-    program.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="livecassi-openvino") as once:
-        return once.submit(work).result()

@@ -1,0 +1,231 @@
+"""What was prepared for this machine and is kept: compiled blobs, optimised graphs, TensorRT plans."""
+
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+from livecassi.engines.errors import PreparationCancelledError
+from livecassi.engines.runtimes.cache_entry import (
+    BUILD_LOG,
+    META,
+    DamagedEntryError,
+    Fields,
+    Found,
+    describe,
+    key_of,
+    read_entry,
+)
+from livecassi.engines.runtimes.cache_folder import CacheError, cannot_write, private_folder, size_of
+from livecassi.engines.runtimes.preparation import Progress, Unwatched
+
+DEFAULT_LIMIT_BYTES = 4 << 30
+KEPT_IN_QUARANTINE = 2
+_PART = ".part"
+_LOCK_SECONDS = 0.1  # how often a waiting process looks whether it is still wanted
+
+log = logging.getLogger(__name__)
+
+Loaded = TypeVar("Loaded")
+
+
+class ArtefactCache:
+    """Files by what they were made from, in a folder of the user's own; the least recently used go first.
+
+    Several processes and threads may use one folder at once: each entry is made by one of them. A folder that is not
+    the user's own alone is refused by every method with `CacheError`.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+
+    def find(self, fields: Fields) -> Found | None:
+        """The entry made from `fields`, or None; a damaged one is moved aside."""
+        folder = private_folder(self.folder) / key_of(fields)
+        try:
+            found = read_entry(folder, fields)
+        except FileNotFoundError:
+            return None
+        except DamagedEntryError as error:
+            self._set_aside(folder, str(error))
+            return None
+        with suppress(OSError):  # a folder that can only be read serves all the same
+            os.utime(folder / META)
+        return found
+
+    def make(self, fields: Fields, build: Callable[[Path], None], progress: Progress | None = None) -> Found:
+        """The entry made from `fields`: the one that is there, else the files that `build(folder)` writes.
+
+        Waits while another process or thread makes the same. Whatever fails leaves nothing behind but the log.
+        Raises `PreparationError` (no space, not writable), `PreparationCancelledError`, and what `build` raises.
+        """
+        key = key_of(fields)
+        private_folder(self.folder)
+        with self._locked(key, progress or Unwatched()):
+            if found := self.find(fields):
+                return found
+            self._remove_remains(key)
+            made = self._built(key, fields, build)
+        self._evict(keep=key)
+        return made
+
+    def use(
+        self,
+        fields: Fields,
+        build: Callable[[Path], None],
+        load: Callable[[Found], Loaded],
+        progress: Progress | None = None,
+    ) -> Loaded:
+        """What `load` gives of an entry, made where it is missing; one that `load` refuses is made anew, once.
+
+        `load` refuses by raising `DamagedEntryError`, as `Found.load` does. Raises what `make` raises, what else `load`
+        raises, and its second refusal.
+        """
+        found = self.make(fields, build, progress)
+        try:
+            return load(found)
+        except DamagedEntryError as error:
+            self.quarantine(found, str(error))
+        return load(self.make(fields, build, progress))
+
+    def quarantine(self, found: Found, reason: str) -> None:
+        """Move an entry aside, for people to look at; the last few are kept."""
+        self._set_aside(found.folder, reason)
+
+    def log_of(self, fields: Fields) -> Path:
+        """Where `build` may write its log: it stays there when it fails, and goes into the entry when not."""
+        folder = private_folder(self.folder) / "logs"
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / f"{key_of(fields)[:16]}.log"
+
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return sum(size_of(entry) for entry in self._entries())
+
+    # ---- making ----------------------------------------------------------------------------------------------------
+
+    def _built(self, key: str, fields: Fields, build: Callable[[Path], None]) -> Found:
+        part = self.folder / f"{key}.{secrets.token_hex(4)}{_PART}"
+        started = time.monotonic()
+        try:
+            part.mkdir(mode=0o700)
+            build(part)
+            with suppress(FileNotFoundError):
+                self.log_of(fields).replace(part / BUILD_LOG)
+            describe(part, fields, time.monotonic() - started)
+            part.replace(self.folder / key)
+        except OSError as error:
+            raise cannot_write(error, self.folder, size_of(part)) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return read_entry(self.folder / key, fields)
+
+    @contextmanager
+    def _locked(self, key: str, progress: Progress) -> Iterator[None]:
+        lock = self._lock(key)
+        try:
+            while True:
+                try:
+                    lock.acquire(timeout=_LOCK_SECONDS)
+                    break
+                except Timeout:
+                    if progress.cancelled:
+                        raise PreparationCancelledError("nobody waits for the network any more") from None
+                    progress.say("waiting for another livecassi, which prepares the same network")
+        except (OSError, NotImplementedError) as error:
+            raise CacheError(
+                f"{self.folder} cannot be locked ({error}); make it writable, or name another folder on a disk of this "
+                "machine"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _lock(self, key: str) -> FileLock:
+        folder = self.folder / "locks"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(error, self.folder, 0) from error
+        return FileLock(folder / f"{key}.lock", thread_local=False)
+
+    def _remove_remains(self, held: str) -> None:
+        """Remove what processes left that died while they built: nobody holds its lock any more."""
+        for part in self.folder.glob(f"*{_PART}"):
+            key = part.name.split(".")[0]
+            if key == held:
+                shutil.rmtree(part, ignore_errors=True)
+                continue
+            with self._unless_held(key) as free:
+                if free:
+                    shutil.rmtree(part, ignore_errors=True)
+
+    # ---- removing --------------------------------------------------------------------------------------------------
+
+    def _entries(self) -> list[Path]:
+        """The folders of entries, the least recently used first."""
+        used = []
+        for meta in self.folder.glob(f"*/{META}"):
+            with suppress(OSError):
+                if "." not in meta.parent.name and meta.parent.parent == self.folder:
+                    used.append((meta.stat().st_mtime_ns, meta.parent))
+        return [folder for _, folder in sorted(used)]
+
+    def _evict(self, keep: str) -> None:
+        total = self.size()
+        for entry in self._entries():
+            if total <= self.limit_bytes:
+                return
+            if entry.name == keep:
+                continue
+            with self._unless_held(entry.name) as free:
+                if free:
+                    total -= size_of(entry)
+                    self._remove(entry)
+
+    def _remove(self, entry: Path) -> None:
+        """Out of sight in one step, so that nobody finds half an entry."""
+        part = entry.with_name(f"{entry.name}.{secrets.token_hex(4)}{_PART}")
+        with suppress(OSError):
+            entry.replace(part)
+            shutil.rmtree(part, ignore_errors=True)
+            log.info("removed %s, the least recently used of the prepared networks", entry)
+
+    @contextmanager
+    def _unless_held(self, key: str) -> Iterator[bool]:
+        """True, and locked, unless somebody holds the lock of `key`."""
+        lock = self._lock(key)
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _set_aside(self, entry: Path, reason: str) -> None:
+        aside = self.folder / "quarantine"
+        log.warning("%s is not used any more and moved to %s: %s", entry, aside, reason)
+        try:
+            aside.mkdir(mode=0o700, exist_ok=True)
+            moved = aside / f"{entry.name}.{secrets.token_hex(4)}"
+            entry.replace(moved)
+            os.utime(moved)  # the folder keeps the times of its making otherwise
+        except OSError as error:
+            log.warning("%s cannot be moved: %s", entry, error.strerror or error)
+            return
+        kept = sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        for old in kept[:-KEPT_IN_QUARANTINE]:
+            shutil.rmtree(old, ignore_errors=True)
