@@ -1,0 +1,222 @@
+"""Raw frames in, pictures out: upload, compute and download go on beside each other, ordered by events alone.
+
+A frame is written into a pinned slot, uploaded, put behind its predecessors in the window that stays on the device,
+and reconstructed; pictures and spectra come back, and cubes where they are asked for. Two passes are under way at a
+time, each in a lane with outputs of its own: what a slot or a lane holds is touched again only after an event says that
+nobody reads it any more. Nothing is allocated after the pipeline was made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livecassi.engines.errors import EngineError
+from livecassi.engines.runtimes.contract import AnyArray, TensorSpec, check_inputs
+from livecassi.engines.runtimes.device.ops import Buffer, DeviceOps, Event, Stream
+
+FRAMES = "frames"  # the input: uint8 (T, H, W', 2), the two bytes of a pixel, low byte first
+CUBES = "cubes"  # the output that is fetched only where it is asked for
+SLOTS, LANES = 3, 2
+
+
+class Executable(Protocol):
+    """A network that is loaded on the device, such as a plan of TensorRT."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What it reads."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What it writes."""
+        ...
+
+    def bind(self, name: str, address: int) -> None:
+        """Where an input or output lies on the device from the next `enqueue` on."""
+        ...
+
+    def enqueue(self, stream: Stream) -> None:
+        """Put one pass into the stream. Raises `EngineError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Stands for the pass that the frame of this number ended a window for."""
+
+    number: int
+    with_cubes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    pixels: NDArray[np.uint16]
+    uploaded: Event
+    device: Buffer  # the same frame there, before it enters the window
+    consumed: Event  # it entered
+
+
+@dataclass(slots=True)
+class _Lane:
+    computed: Event
+    downloaded: Event
+    device: Mapping[str, Buffer]
+    host: Mapping[str, AnyArray]
+    ticket: Ticket | None = None  # a pass whose result was not taken yet
+
+
+class FramePipeline:
+    """Used by one thread, inside `with ops`. `hop` frames make a pass due; before that `submit` gives no ticket."""
+
+    def __init__(self, executable: Executable, ops: DeviceOps, hop: int = 1) -> None:
+        self._executable, self._ops, self._hop = executable, ops, hop
+        specs = {spec.name: spec for spec in executable.inputs}
+        frames = specs.pop(FRAMES, None)
+        if frames is None or frames.dtype != "uint8" or len(frames.shape) != 4 or frames.shape[-1] != 2:
+            raise EngineError(
+                f"this network takes no raw frames: expected an input '{FRAMES}' (T, H, W', 2) of uint8, found "
+                f"{frames or 'none'}; export it with camera frames"
+            )
+        self._length, self._shape = frames.shape[0], (frames.shape[1], frames.shape[2])
+        self._frame_bytes = frames.nbytes // self._length
+        self._upload, self._compute, self._download = (ops.stream() for _ in range(3))
+        self._window = ops.alloc(frames.nbytes)
+        executable.bind(FRAMES, self._window.address)
+        self._settings = {name: _Setting.make(spec, ops) for name, spec in specs.items()}
+        for name, setting in self._settings.items():
+            executable.bind(name, setting.device.address)
+        self._slots = [
+            _Slot(ops.pinned(self._shape, np.uint16), ops.event(), ops.alloc(self._frame_bytes), ops.event())
+            for _ in range(SLOTS)
+        ]
+        self._lanes = [self._lane() for _ in range(LANES)]
+        self._frames = self._passes = 0  # since the start
+        self._new = 0  # frames since the last pass
+        self._empty = True  # the window
+
+    @property
+    def settings(self) -> tuple[TensorSpec, ...]:
+        """What `configure` takes: every input but the frames."""
+        return tuple(setting.spec for setting in self._settings.values())
+
+    def configure(self, values: Mapping[str, AnyArray]) -> None:
+        """Change settings, all of them before the first frame: they hold from the next frame on."""
+        for name, value in values.items():
+            if name not in self._settings:
+                raise EngineError(f"this network has no setting '{name}'; it has {', '.join(sorted(self._settings))}")
+            setting = self._settings[name]
+            check_inputs((setting.spec,), {name: value}, "the network")
+            self._ops.synchronize(setting.sent)
+            np.copyto(setting.host, value)
+            self._ops.copy_in(setting.device, setting.host, self._compute)  # behind the passes that read the old one
+            self._ops.record(setting.sent, self._compute)
+            setting.given = True
+
+    def reset(self) -> None:
+        """The next frame has no predecessors: the window is filled with it."""
+        self._empty, self._new = True, 0
+
+    def submit(self, pixels: NDArray[Any], cubes: bool = False) -> Ticket | None:
+        """Take a frame `(H, W')` of uint8 or uint16; a ticket where it starts a pass, with `cubes` fetched too or not.
+
+        Returns while the device works. Raises `EngineError` for another size or type, while a setting is missing, and
+        where a result was not taken that would now be overwritten.
+        """
+        self._check(pixels)
+        lane = self._lanes[self._passes % LANES]
+        due = self._new + 1 == self._hop
+        if due and lane.ticket is not None:
+            raise EngineError(
+                f"{LANES} passes are under way; take the result of frame {lane.ticket.number} before the next one"
+            )
+        self._take(pixels, self._slots[self._frames % SLOTS])
+        self._frames += 1
+        self._new = 0 if due else self._new + 1
+        if not due:
+            return None
+        ticket = Ticket(self._frames - 1, cubes)
+        self._reconstruct(lane, ticket)
+        self._passes += 1
+        return ticket
+
+    def result(self, ticket: Ticket) -> dict[str, AnyArray]:
+        """Wait for the outputs of a pass by name, cubes among them where they were asked for.
+
+        The arrays are overwritten once two more passes were started. Raises `EngineError` for a result that was taken
+        before.
+        """
+        for lane in self._lanes:
+            if lane.ticket == ticket:
+                self._ops.synchronize(lane.downloaded)
+                lane.ticket = None
+                return {name: array for name, array in lane.host.items() if ticket.with_cubes or name != CUBES}
+        raise EngineError(f"the result of frame {ticket.number} was taken already or is not from here")
+
+    def _check(self, pixels: NDArray[Any]) -> None:
+        if pixels.shape != self._shape or pixels.dtype not in (np.uint8, np.uint16):
+            raise EngineError(
+                f"a frame of {pixels.shape} {pixels.dtype} was given to a network for {self._shape} pixels of uint8 "
+                "or uint16; export the network for this size"
+            )
+        if missing := [name for name, setting in self._settings.items() if not setting.given]:
+            raise EngineError(f"the settings {', '.join(missing)} were never given; configure the pipeline first")
+
+    def _take(self, pixels: NDArray[Any], slot: _Slot) -> None:
+        """Upload a frame and let it enter the window."""
+        self._ops.synchronize(slot.uploaded)  # the last frame has left the slot
+        np.copyto(slot.pixels, pixels)
+        self._ops.wait(self._upload, slot.consumed)  # and its place on the device
+        self._ops.copy_in(slot.device, slot.pixels, self._upload)
+        self._ops.record(slot.uploaded, self._upload)
+        self._ops.wait(self._compute, slot.uploaded)
+        step, last = self._frame_bytes, self._length - 1
+        if not self._empty:
+            for place in range(last):  # one by one: a copy may not overlap itself
+                self._copy(self._window, place * step, (place + 1) * step)
+        for place in range(last + 1) if self._empty else (last,):
+            self._copy(slot.device, place * step)
+        self._ops.record(slot.consumed, self._compute)
+        self._empty = False
+
+    def _copy(self, source: Buffer, at: int, start: int = 0) -> None:
+        """A frame to its place in the window."""
+        self._ops.copy_across(self._window, source, self._frame_bytes, self._compute, start=start, at=at)
+
+    def _reconstruct(self, lane: _Lane, ticket: Ticket) -> None:
+        self._ops.wait(self._compute, lane.downloaded)  # the lane's last outputs were fetched
+        for name, buffer in lane.device.items():
+            self._executable.bind(name, buffer.address)
+        self._executable.enqueue(self._compute)
+        self._ops.record(lane.computed, self._compute)
+        self._ops.wait(self._download, lane.computed)
+        for name, buffer in lane.device.items():
+            if ticket.with_cubes or name != CUBES:
+                self._ops.copy_out(lane.host[name], buffer, self._download)
+        self._ops.record(lane.downloaded, self._download)
+        lane.ticket = ticket
+
+    def _lane(self) -> _Lane:
+        ops, outputs = self._ops, self._executable.outputs
+        return _Lane(
+            ops.event(),
+            ops.event(),
+            {spec.name: ops.alloc(spec.nbytes) for spec in outputs},
+            {spec.name: ops.pinned(spec.shape, spec.dtype) for spec in outputs},
+        )
+
+
+@dataclass(slots=True)
+class _Setting:
+    spec: TensorSpec
+    device: Buffer
+    host: AnyArray
+    sent: Event
+    given: bool = False
+
+    @classmethod
+    def make(cls, spec: TensorSpec, ops: DeviceOps) -> "_Setting":
+        return cls(spec, ops.alloc(spec.nbytes), ops.pinned(spec.shape, spec.dtype), ops.event())
