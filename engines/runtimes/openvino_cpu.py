@@ -1,0 +1,243 @@
+"""Networks on OpenVINO, on the CPU: compiled once for this processor and kept."""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livecassi.engines.errors import (
+    DeviceMemoryError,
+    EngineError,
+    NetworkFileError,
+    PreparationCancelledError,
+    PreparationError,
+    RuntimeUnavailableError,
+)
+from livecassi.engines.gap_tv.row_pool import usable_cores
+from livecassi.engines.precision import Precision
+from livecassi.engines.runtimes.buffers import Buffers
+from livecassi.engines.runtimes.cache import ArtefactCache
+from livecassi.engines.runtimes.cache_entry import DamagedEntryError, Field, Found
+from livecassi.engines.runtimes.contract import AnyArray, RuntimeName, TensorSpec, check_inputs
+from livecassi.engines.runtimes.network_file import read_network
+from livecassi.engines.runtimes.openvino_thread import in_a_thread_of_its_own
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+BLOB = "network.blob"
+SCHEMA = 1
+_NATIVE = {Precision.BF16: "BF16", Precision.FP16: "FP16"}  # what a CPU is said to multiply by itself
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVinoProcessor:
+    """The CPU as OpenVINO sees it: its name, what it can, and the version of OpenVINO."""
+
+    name: str
+    capabilities: tuple[str, ...]
+    version: str
+
+    def precision(self, wanted: Precision) -> Precision:
+        """The precision that is used where `wanted` is asked for: a CPU that only imitates one is slower with it."""
+        return wanted if _NATIVE.get(wanted, "") in self.capabilities else Precision.FP32
+
+
+class OpenVinoCpu:
+    """An exported network on the CPU; see `NetworkRuntime`.
+
+    `network` is an ONNX file or its bytes, `threads` the number of cores (None: all that the process may use). With
+    `blobs` the compiled network is kept there, and `activate` takes a second where it took ten. Any thread may make
+    and activate it; OpenVINO itself is touched in threads that end.
+
+    Raises `NetworkFileError`, and `RuntimeUnavailableError` where OpenVINO cannot be loaded.
+    """
+
+    name = RuntimeName.OPENVINO
+
+    def __init__(
+        self,
+        network: Path | bytes,
+        precision: Precision = Precision.FP32,
+        threads: int | None = None,
+        blobs: ArtefactCache | None = None,
+    ) -> None:
+        self._network = read_network(network)
+        self._processor = in_a_thread_of_its_own(_processor)
+        self._precision = self._processor.precision(precision)
+        self._threads = threads or usable_cores()
+        self._blobs = blobs
+        self._request: ov.InferRequest | None = None
+        self._buffers: Buffers | None = None
+        self._blob: NDArray[np.uint8] | None = None  # the compiled network may draw its weights from these bytes
+
+    @property
+    def describes(self) -> str:
+        """See `NetworkRuntime`."""
+        version = self._processor.version.split("-")[0]
+        return f"OpenVINO {version} on CPU, {self._precision}, {self._threads} threads"
+
+    @property
+    def precision(self) -> Precision:
+        """See `NetworkRuntime`."""
+        return self._precision
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """See `NetworkRuntime`."""
+        return self._network.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """See `NetworkRuntime`."""
+        return self._network.outputs
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """What a compiled network depends on: the fields of its entry in the cache."""
+        return {
+            "kind": "openvino blob",
+            "schema": SCHEMA,
+            "network_sha256": self._network.sha256,
+            "openvino": self._processor.version,
+            "processor": self._processor.name,
+            "capabilities": " ".join(sorted(self._processor.capabilities)),
+            "precision": str(self._precision),
+            "threads": self._threads,
+        }
+
+    def prepared(self) -> bool:
+        """Whether the compiled network is in the cache, so that `activate` is quick."""
+        return self._blobs is not None and self._blobs.find(self.fields) is not None
+
+    def compile_to(self, blob: Path) -> None:
+        """Write the compiled network to a file: for the cache, and for a process that prepares it for others.
+
+        Raises `NetworkFileError`, `DeviceMemoryError`, `EngineError`, and OSError where it cannot be written.
+        """
+        blob.write_bytes(in_a_thread_of_its_own(lambda: _exported(self._compiled())))
+
+    def activate(self) -> None:
+        """See `NetworkRuntime`."""
+        if self._request is not None:
+            return
+        self._request = in_a_thread_of_its_own(lambda: self._ready().create_infer_request())
+        self._buffers = Buffers.of(self.inputs, self.outputs)
+        _bind(self._request, self._buffers)
+
+    def infer(self, inputs: Mapping[str, AnyArray], wanted: Collection[str] | None = None) -> dict[str, AnyArray]:
+        """See `NetworkRuntime`. An input that was written to its `buffer` is not copied."""
+        request, buffers = self._active()
+        check_inputs(self.inputs, inputs, self._network.title)
+        buffers.fill(inputs)
+        with _translated(f"{self._network.title} failed in OpenVINO"):
+            request.start_async()
+            request.wait()
+        return buffers.results(wanted)
+
+    def buffer(self, name: str) -> AnyArray:
+        """The array that the input `name` is read from: give it to `infer` and nothing is copied."""
+        return self._active()[1].inputs[name]
+
+    def deactivate(self) -> None:
+        """See `NetworkRuntime`."""
+        self._request = self._buffers = self._blob = None
+
+    def _active(self) -> tuple["ov.InferRequest", Buffers]:
+        if self._request is None or self._buffers is None:
+            raise EngineError(f"{self._network.title} is not ready in OpenVINO; activate it first")
+        return self._request, self._buffers
+
+    def _ready(self) -> "ov.CompiledModel":
+        """The compiled network, from the cache where that can be used."""
+        if self._blobs is None:
+            return self._compiled()
+        just_compiled: list[ov.CompiledModel] = []
+
+        def build(folder: Path) -> None:
+            just_compiled.append(self._compiled())
+            (folder / BLOB).write_bytes(_exported(just_compiled[-1]))
+
+        try:
+            return self._blobs.use(self.fields, build, lambda found: (just_compiled or [self._imported(found)])[-1])
+        except PreparationCancelledError:
+            raise
+        except PreparationError as error:  # it runs all the same, and is only slow to start
+            log.warning("the compiled network is not kept: %s", error)
+            return just_compiled[-1] if just_compiled else self._compiled()
+
+    def _compiled(self) -> "ov.CompiledModel":
+        import openvino as ov
+
+        core = ov.Core()
+        with _translated(f"{self._network.title} cannot be read by OpenVINO; export it again", NetworkFileError):
+            model = core.read_model(self._network.content)
+        with _translated(f"{self._network.title} cannot be prepared by OpenVINO; choose another runtime"):
+            return core.compile_model(model, "CPU", self._settings())
+
+    def _imported(self, found: Found) -> "ov.CompiledModel":
+        import openvino as ov
+
+        self._blob = found.load(BLOB)
+        with _translated(f"{found.folder / BLOB} cannot be imported", DamagedEntryError):
+            return ov.Core().import_model(ov.Tensor(self._blob, shared_memory=True), "CPU", self._settings())
+
+    def _settings(self) -> dict[str, object]:
+        import openvino as ov
+
+        kinds = {Precision.FP32: ov.Type.f32, Precision.BF16: ov.Type.bf16, Precision.FP16: ov.Type.f16}
+        return {
+            "INFERENCE_PRECISION_HINT": kinds[self._precision],
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": self._threads,
+        }
+
+
+def _processor() -> OpenVinoProcessor:
+    """The CPU of this machine. Raises `RuntimeUnavailableError`."""
+    try:
+        import openvino as ov
+
+        core = ov.Core()
+        return OpenVinoProcessor(
+            core.get_property("CPU", "FULL_DEVICE_NAME"),
+            tuple(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")),
+            ov.get_version(),
+        )
+    except (ImportError, RuntimeError) as error:
+        raise RuntimeUnavailableError(
+            f"OpenVINO cannot be loaded here ({error}); install it again with: pip install --force-reinstall openvino"
+        ) from error
+
+
+def _bind(request: "ov.InferRequest", buffers: Buffers) -> None:
+    """Have a request read and write our arrays."""
+    import openvino as ov
+
+    for name, array in (*buffers.inputs.items(), *buffers.outputs.items()):
+        request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+
+
+def _exported(compiled: "ov.CompiledModel") -> memoryview:
+    with _translated("OpenVINO cannot keep a compiled network"):
+        blob: memoryview = compiled.export_model().getbuffer()
+    return blob
+
+
+@contextmanager
+def _translated(what: str, kind: type[EngineError] = EngineError) -> Iterator[None]:
+    """Turns what OpenVINO raises into one error about `what`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = (str(error).strip().splitlines() or ["no details"])[-1]
+        if isinstance(error, MemoryError) or "bad_alloc" in str(error):
+            raise DeviceMemoryError(f"{what}: the memory of this machine does not hold it") from error
+        raise kind(f"{what}: {text}") from error
