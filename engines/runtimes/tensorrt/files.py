@@ -1,0 +1,22 @@
+"""Files that are there whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+from livecassi.engines.runtimes.cache_folder import cannot_write
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in place of the old one, on disk when this returns. Raises `PreparationError`, nothing left."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise cannot_write(error, path.parent, len(content)) from error
+    finally:
+        part.unlink(missing_ok=True)
