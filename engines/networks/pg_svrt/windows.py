@@ -1,11 +1,14 @@
 """Windows of a picture, and how much of them is worked on at once. Features are `(B, T, H, W, D)`, channels last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 
 PIECE_PIXELS = 1 << 15  # of all frames together; what a piece needs then stays within the caches
+_writing_graph = ContextVar("writing_graph", default=False)  # of this thread alone: others may reconstruct meanwhile
 
 
 def into_windows(features: Tensor, size: tuple[int, int]) -> Tensor:
@@ -29,9 +32,19 @@ def shift(features: Tensor, rows: int, columns: int) -> Tensor:
     return torch.roll(features, (rows, columns), (2, 3)) if rows or columns else features
 
 
+@contextmanager
+def as_graph() -> Iterator[None]:
+    """In the block and thread, networks do what is best for a graph that other runtimes execute."""
+    before = _writing_graph.set(True)
+    try:
+        yield
+    finally:
+        _writing_graph.reset(before)
+
+
 def exporting() -> bool:
     """Whether a graph for other runtimes is being written."""
-    return torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+    return _writing_graph.get() or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
 
 
 def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor, unit: int = 1) -> tuple[Tensor, ...]:
