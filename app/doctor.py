@@ -4,7 +4,6 @@ Packages are looked up, not imported; camera producers, the GPU driver and Qt ar
 because each of them has been seen to crash or hang.
 """
 
-import json
 import os
 import platform
 import re
@@ -12,17 +11,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from platformdirs import user_cache_path, user_documents_path
 from pydantic import BaseModel, ConfigDict
 
 from livecassi.drivers import SourceError
 from livecassi.drivers.producers import PRODUCER_VARIABLE, find_producers, list_cameras
+from livecassi.engines.errors import DriverError
+from livecassi.engines.runtimes.nvidia_driver import Driver, NoDriverError, probe_driver, words
+from livecassi.engines.runtimes.offers import Offer, offers, remembered
 
 LOW_DISK_GIB = 10.0
 LOW_MEMORY_GIB = 4.0
@@ -67,13 +68,15 @@ def diagnose(
     Takes some seconds: cameras, GPU and Qt are each given up to `child_seconds` in a process of their own.
     """
     variables = dict(os.environ if environment is None else environment)
+    driver = remembered(lambda: probe_driver(child_seconds, variables))
     return [
         *_machine(),
         *_packages(),
         *_extras(),
         _display(variables, child_seconds),
         *_cameras(variables, child_seconds),
-        _gpu(variables, child_seconds),
+        check_gpu(driver),
+        *check_runtimes(offers(driver)),
         check_disk(recordings or user_documents_path() / "livecassi"),
         check_compiled_code([Path(__file__).parents[1] / "engines", user_cache_path("numba")], variables),
     ]
@@ -207,29 +210,31 @@ def _cameras(variables: Mapping[str, str], seconds: float) -> Iterator[Check]:
         yield Check(topic=producer.name, status=Status.OK if cameras else Status.MISSING, found=found, advice=advice)
 
 
-def _gpu(variables: Mapping[str, str], seconds: float) -> Check:
-    """What the NVIDIA driver offers."""
-    text, problem = _run(["-m", "livecassi.app.gpu_probe"], variables, seconds)
-    return read_gpu_answer(text, problem)
-
-
-def read_gpu_answer(text: str, problem: str = "") -> Check:
-    """The check behind an answer of `livecassi.app.gpu_probe`."""
-    answer: dict[str, Any] = {"error": problem}
-    if not problem:
-        try:
-            answer = json.loads(text.splitlines()[-1])  # a driver may write its own lines before
-        except (ValueError, IndexError):
-            answer = {"error": f"unreadable answer '{text[:80]}'"}
-    if "error" in answer:
-        found = f"the NVIDIA driver fails: {answer['error']}"
-        advice = "reboot, or install the driver again; engines run on the processor until then"
-        return Check(topic="GPU", status=Status.WARNING, found=found, advice=advice)
-    if not answer.get("gpus"):
-        found = "no NVIDIA GPU" if answer else "no NVIDIA driver"
+def check_gpu(probe: Callable[[], Driver]) -> Check:
+    """What the NVIDIA driver offers; `probe` asks it."""
+    try:
+        driver = probe()
+    except NoDriverError as error:
+        found = str(error).split(";")[0]
         return Check(topic="GPU", status=Status.MISSING, found=found, advice="engines run on the processor")
-    gpus = ", ".join(f"{gpu['name']} ({gpu['memory_gib']:g} GiB)" for gpu in answer["gpus"])
-    return Check(topic="GPU", status=Status.OK, found=f"{gpus}; driver for CUDA {answer['cuda']}")
+    except DriverError as error:
+        found, _, advice = str(error).partition("; ")
+        advice = f"{advice}; engines run on the processor until then"
+        return Check(topic="GPU", status=Status.WARNING, found=found, advice=advice)
+    gpus = ", ".join(f"{gpu.name} ({gpu.memory_bytes / 2**30:.3g} GiB)" for gpu in driver.gpus)
+    return Check(topic="GPU", status=Status.OK, found=f"{gpus}; driver for CUDA {words(driver.cuda)}")
+
+
+def check_runtimes(offered: Sequence[Offer]) -> Iterator[Check]:
+    """A line for every runtime and place: what can execute networks here, and what the others lack."""
+    for offer in offered:
+        version = f"{offer.version}: " if offer.version else ""
+        yield Check(
+            topic=f"runtime {offer.title}",
+            status=Status.OK if offer.available else Status.MISSING,
+            found=version + offer.reason,
+            advice="" if offer.available else "networks run on another; only where wanted: " + offer.install,
+        )
 
 
 def check_disk(recordings: Path, low_gib: float = LOW_DISK_GIB) -> Check:

@@ -1,10 +1,9 @@
 """The diagnosis never fails and says what to do."""
 
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,11 +12,15 @@ from livecassi.app.doctor import (
     Status,
     check_compiled_code,
     check_disk,
+    check_gpu,
     check_package,
+    check_runtimes,
     diagnose,
-    read_gpu_answer,
 )
-from livecassi.app.gpu_probe import Driver, Gpu, GpuError, ask_driver
+from livecassi.engines.errors import DriverError
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.nvidia_driver import Driver, Gpu, NoDriverError
+from livecassi.engines.runtimes.offers import NEVER_ON_A_GPU, Offer, Place
 
 
 def by_topic(checks: list[Check]) -> dict[str, Check]:
@@ -33,6 +36,8 @@ def test_a_bare_machine_is_diagnosed(tmp_path: Path) -> None:
     assert found["cameras"].status is Status.MISSING
     assert str(tmp_path) in found["cameras"].found
     assert "GPU" in found
+    assert found["runtime openvino on cpu"].status is Status.OK
+    assert "runtime tensorrt on cuda" in found
     assert {"torch", "onnxruntime", "tensorrt", "seabreeze"} <= found.keys()
     assert all(check.advice for check in found.values() if check.status is not Status.OK)
     if sys.platform == "linux":
@@ -96,60 +101,34 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     assert check_compiled_code([blocked, tmp_path], {}).found == f"kept in {tmp_path}"
 
 
-def test_gpu_answers() -> None:
-    gpus = [{"name": "RTX 4090", "memory_gib": 24.0}]
-    assert (
-        read_gpu_answer(json.dumps({"cuda": "12.8", "gpus": gpus})).found == "RTX 4090 (24 GiB); driver for CUDA 12.8"
+def answering(answer: Driver | DriverError) -> Callable[[], Driver]:
+    def probe() -> Driver:
+        if isinstance(answer, DriverError):
+            raise answer
+        return answer
+
+    return probe
+
+
+def test_gpus() -> None:
+    ada = Gpu(name="RTX 4090", memory_bytes=24 * 2**30, capability=(8, 9))
+    check = check_gpu(answering(Driver(cuda=(12, 8), gpus=(ada,))))
+    assert (check.status, check.found) == (Status.OK, "RTX 4090 (24 GiB); driver for CUDA 12.8")
+    check = check_gpu(answering(NoDriverError("no NVIDIA driver; install one")))
+    assert (check.status, check.found) == (Status.MISSING, "no NVIDIA driver")
+    check = check_gpu(answering(DriverError("the NVIDIA driver fails: code 999; reboot")))
+    assert (check.status, check.found) == (Status.WARNING, "the NVIDIA driver fails: code 999")
+    assert check.advice == "reboot; engines run on the processor until then"
+
+
+def test_runtimes_have_a_line_each() -> None:
+    offered = (
+        Offer(RuntimeName.OPENVINO, Place.CPU, True, "ready", "2026.4", "pip install livecassi"),
+        Offer(RuntimeName.TENSORRT, Place.CUDA, False, "not installed", "", "pip install 'livecassi[tensorrt]'"),
+        Offer(RuntimeName.TENSORRT_RTX, Place.CUDA, True, f"on an RTX; {NEVER_ON_A_GPU}", "1.7"),
     )
-    assert read_gpu_answer("{}").found == "no NVIDIA driver"
-    assert read_gpu_answer(json.dumps({"cuda": "12.8", "gpus": []})).status is Status.MISSING
-    assert read_gpu_answer(json.dumps({"error": "cuInit failed with code 999"})).status is Status.WARNING
-    assert read_gpu_answer("noise of a driver\n{}").found == "no NVIDIA driver"
-    assert "unreadable" in read_gpu_answer("noise of a driver").found
-    assert "ended with code -11" in read_gpu_answer("", "ended with code -11").found
-
-
-class FakeDriver:
-    """Answers as the CUDA driver library does: results through pointers, 0 for success."""
-
-    def __init__(self, init_code: int = 0) -> None:
-        self.init_code = init_code
-
-    def cuInit(self, flags: int) -> int:  # noqa: N802
-        return self.init_code
-
-    def cuDriverGetVersion(self, version: Any) -> int:  # noqa: N802
-        version._obj.value = 12080
-        return 0
-
-    def cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802
-        count._obj.value = 2
-        return 0
-
-    def cuDeviceGet(self, device: Any, index: int) -> int:  # noqa: N802
-        device._obj.value = 10 + index
-        return 0
-
-    def cuDeviceGetName(self, name: Any, length: int, device: Any) -> int:  # noqa: N802
-        name.value = f"GPU {device.value}".encode()
-        return 0
-
-    def cuDeviceTotalMem_v2(self, memory: Any, device: Any) -> int:  # noqa: N802
-        memory._obj.value = 24 * 2**30
-        return 0
-
-
-def test_the_driver_is_asked_for_all_its_gpus() -> None:
-    assert ask_driver(FakeDriver()) == Driver("12.8", (Gpu("GPU 10", 24.0), Gpu("GPU 11", 24.0)))
-
-
-def test_a_driver_that_fails_says_where() -> None:
-    with pytest.raises(GpuError, match="cuInit failed with code 999"):
-        ask_driver(FakeDriver(init_code=999))
-
-
-def test_the_probe_answers_in_one_line() -> None:
-    child = subprocess.run(
-        [sys.executable, "-m", "livecassi.app.gpu_probe"], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert read_gpu_answer(child.stdout).topic == "GPU"
+    ready, absent, unproven = check_runtimes(offered)
+    assert (ready.topic, ready.status, ready.found) == ("runtime openvino on cpu", Status.OK, "2026.4: ready")
+    assert (absent.status, absent.found) == (Status.MISSING, "not installed")
+    assert "pip install 'livecassi[tensorrt]'" in absent.advice
+    assert unproven.found == "1.7: on an RTX; never run on a GPU by the makers"
