@@ -4,9 +4,11 @@ import logging
 from collections.abc import Collection, Mapping
 from itertools import pairwise
 
+from livecassi.app.engine_slot import FirstSteps
 from livecassi.calibration import Calibration
 from livecassi.engines import Engine, EngineError, EngineSpec, build_engine
 from livecassi.engines.registry import find_spec, parsed_options
+from livecassi.engines.runtimes.preparation import Progress
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,42 @@ def build_chosen(
         except EngineError as error:
             log.warning("engine '%s' could not be built: %s; '%s' takes its place", candidate, error, next_best)
     return build_engine(specs, candidates[-1], calibration, options)
+
+
+def first_steps(
+    specs: Mapping[str, EngineSpec],
+    name: str,
+    calibration: Calibration,
+    options: Mapping[str, str] | None = None,
+    needed_only: bool = False,
+) -> FirstSteps | None:
+    """What must be made once before the engine `name` starts quickly here, or None; may take seconds to find out.
+
+    `needed_only`: leave out what would only make it faster. Raises as `build_engine` does.
+    """
+    spec = find_spec(specs, chosen_engine(specs, name, calibration, options or {}))
+    if not serves(spec, calibration, options or {}):
+        return None  # `build_chosen` says why
+    parsed = parsed_options(spec, options or {})
+    preparation = spec.preparation(calibration, parsed)
+    if preparation is None or (needed_only and not preparation.needed):
+        return None
+    instead = preparation.meanwhile
+    meanwhile = None if instead is None else lambda: spec.build(calibration, {**parsed, **instead})
+    return FirstSteps(preparation.run, meanwhile)
+
+
+def prepare_engine(
+    specs: Mapping[str, EngineSpec],
+    name: str,
+    calibration: Calibration,
+    options: Mapping[str, str] | None,
+    progress: Progress,
+) -> None:
+    """Make what `build_chosen` could not do without, at once. Raises `EngineError`."""
+    steps = first_steps(specs, name, calibration, options, needed_only=True)
+    if steps is not None:
+        steps.prepare(progress)
 
 
 def why_not(spec: EngineSpec, calibration: Calibration) -> str:

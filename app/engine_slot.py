@@ -6,9 +6,12 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from livecassi.drivers import LivecassiError
 from livecassi.engines import Engine, EngineError
+from livecassi.engines.errors import PreparationCancelledError
+from livecassi.engines.runtimes.preparation import Progress, Watched
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +32,28 @@ class EngineFailedError(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """What comes before an engine can be made: `prepare`, and `meanwhile` the same engine, slower, where it can be."""
+
+    prepare: Callable[[Progress], None]
+    meanwhile: Make | None = None
+
+
+FindSteps = Callable[[], FirstSteps | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """An engine that is to be built. `again`: the slot goes back to it by itself."""
+    """An engine that is to be built. `again`: the slot goes back to it by itself.
+
+    `find_steps` says what must come first, or None; it may take seconds itself.
+    """
 
     ticket: int
     name: str
     make: Make
     again: bool = False
+    find_steps: FindSteps | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +86,7 @@ class EngineSlot:
         self._held: _Held | None = None
         self._ready: _Held | None = None
         self._order: Order | None = None
+        self._doing = ""
         self._ticket = 0
         self._known: dict[Key, Make] = {}  # of engines that worked, the one used last at the end
         self._early_failures: dict[Key, int] = {}
@@ -92,16 +111,27 @@ class EngineSlot:
         return order.name if order is not None else ""
 
     @property
+    def preparing(self) -> str:
+        """What is being done once for the engine that is being built, such as "exporting pg-svrt, 40 %", or ''."""
+        return self._doing
+
+    @property
     def changing(self) -> bool:
         """Whether `current` will give another engine than the one in use."""
         return self._ready is not None
 
     # ---- building ------------------------------------------------------------------------------------------------
 
-    def request(self, name: str, make: Make) -> Order:
+    def request(self, name: str, make: Make, find_steps: FindSteps | None = None) -> Order:
         """Announce the next engine; the order goes to `build`. Earlier requests are void."""
         with self._lock:
-            return self._place(name, make, again=False)
+            return self._place(name, make, again=False, find_steps=find_steps)
+
+    def cancel(self) -> None:
+        """Nobody wants the engine that is being built any more; the one in use goes on."""
+        with self._lock:
+            self._ticket += 1
+            self._order, self._doing = None, ""
 
     def build(self, order: Order | None) -> None:
         """Make and enter an engine; it is used from the next frame on, unless a later request came meanwhile.
@@ -110,20 +140,42 @@ class EngineSlot:
         """
         while order is not None:
             try:
-                engine = order.make()
-                engine.__enter__()
+                self._take_first_steps(order)
+                engine = _entered(order.make)
+            except PreparationCancelledError:
+                return
             except Exception as error:
                 order = self._not_built(order, error)
             else:
-                self._built(order, _Held(engine, order.make))
+                self._built(order, _Held(engine, order.make), last=True)
                 return
 
-    def _built(self, order: Order, made: _Held) -> None:
+    def _take_first_steps(self, order: Order) -> None:
+        steps = order.find_steps() if order.find_steps is not None else None
+        if steps is None:
+            return
+        if steps.meanwhile is not None and self._held is None and self._ready is None:
+            try:
+                slower = _Held(_entered(steps.meanwhile), steps.meanwhile)
+            except Exception:
+                log.warning("engine '%s' cannot run while it is being prepared", order.name, exc_info=True)
+            else:
+                self._built(order, slower, last=False)
+        steps.prepare(Watched(partial(self._tell, order), lambda: order.ticket != self._ticket))
+
+    def _tell(self, order: Order, doing: str, share: float | None) -> None:
+        with self._lock:
+            if order.ticket == self._ticket:
+                self._doing = doing if share is None else f"{doing}, {share:.0%}".replace("%", " %")
+
+    def _built(self, order: Order, made: _Held, last: bool) -> None:
         with self._lock:
             current = order.ticket == self._ticket
             unused = self._ready if current else made
             if current:
-                self._ready, self._order = made, None
+                self._ready = made
+                if last:
+                    self._order, self._doing = None, ""
                 if not order.again:
                     self._early_failures.pop(made.key, None)
         _leave(unused)
@@ -145,7 +197,10 @@ class EngineSlot:
         self._report(_not_built_error(order, error, what_now))
         with self._lock:
             if self._order is order:
-                self._order = None  # only now: who sees that nothing is being built any more finds the error told
+                self._order, self._doing = (
+                    None,
+                    "",
+                )  # only now: who sees that nothing is being built any more finds the error told
                 if goes_on is not None and self._ready is None and self._held is None:  # it failed meanwhile
                     follower = self._go_back()
         return follower
@@ -212,6 +267,7 @@ class EngineSlot:
             self._ticket += 1
             held = (self._held, self._ready)
             self._held = self._ready = self._order = None
+            self._doing = ""
             self._known.clear()
             self._early_failures.clear()
         if release:
@@ -220,9 +276,9 @@ class EngineSlot:
 
     # ---- under the lock ------------------------------------------------------------------------------------------
 
-    def _place(self, name: str, make: Make, again: bool) -> Order:
+    def _place(self, name: str, make: Make, again: bool, find_steps: FindSteps | None = None) -> Order:
         self._ticket += 1
-        self._order = Order(self._ticket, name, make, again)
+        self._order, self._doing = Order(self._ticket, name, make, again, find_steps), ""
         return self._order
 
     def _go_back(self, failed: Key | None = None) -> Order | None:
@@ -245,6 +301,12 @@ def _not_built_error(order: Order, error: Exception, what_now: str) -> Exception
 
 def _words(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
+
+
+def _entered(make: Make) -> Engine:
+    engine = make()
+    engine.__enter__()
+    return engine
 
 
 def _leave(held: _Held | None) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from livecassi.engines.runtimes.preparation import Watched
+
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -31,3 +33,13 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def doing() -> Iterator[Watched]:
+    """A line on standard error that says what a preparation is doing; Ctrl+C gives it up."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("") as status:
+        yield Watched(lambda what, share: status.update(what if share is None else f"{what}, {round(100 * share)} %"))

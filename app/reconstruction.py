@@ -8,11 +8,11 @@ from time import monotonic
 
 from livecassi.app.contact_sheet import save_preview
 from livecassi.app.cube_file import CUBE_ENDINGS, write_cubes
-from livecassi.app.engine_choice import build_chosen
+from livecassi.app.engine_choice import build_chosen, prepare_engine
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import calibration_for, open_sequence
 from livecassi.app.outputs import check_output
-from livecassi.app.progress import progress
+from livecassi.app.progress import doing, progress
 from livecassi.calibration import Calibration, Corrector, Measurement
 from livecassi.drivers import SourceNotFoundError
 from livecassi.engines import Cube, Engine, EngineError
@@ -64,6 +64,8 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
     corrector.correct(sequence.frame(positions[0]))  # refuses what does not fit before an engine is built
     pedestal = corrector.pedestal or 0.0
     first: list[Cube] = []
+    with doing() as watch:
+        prepare_engine(engine_specs(), job.engine, calibration, job.options, watch)
     with (
         build_chosen(engine_specs(), job.engine, calibration, job.options) as engine,
         progress(f"reconstructing with {engine.info.name}", len(positions)) as report,

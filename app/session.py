@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from livecassi.app.engine_slot import EngineSlot
+from livecassi.app.engine_slot import EngineSlot, FindSteps
 from livecassi.app.live import Hooks, LiveReconstruction
 from livecassi.app.rate import RateMeter
 from livecassi.app.recording import Recorder, RecorderStats, RecordingOptions
@@ -49,6 +49,7 @@ class SessionStats:
     """One reading of every counter. `lost`: gaps in the source's indices; `dropped`: frames that the recorder
     could not keep; `replaced`: frames that got no cube because a newer one came. `present_engine` is in use, by
     the name `engine`; `next_engine` is what the next frame will meet, the same one unless another has just been built.
+    `building` names the engine that is being built, and `preparing` says what is done once for it, if anything.
     """
 
     state: SessionState
@@ -64,6 +65,7 @@ class SessionStats:
     present_engine: EngineInfo | None
     next_engine: EngineInfo | None
     building: str
+    preparing: str
     error: Exception | None
 
     @property
@@ -196,14 +198,19 @@ class Session:
 
     # ---- engine --------------------------------------------------------------------------------------------------
 
-    def use_engine(self, name: str, build: Callable[[], Engine]) -> None:
+    def use_engine(self, name: str, build: Callable[[], Engine], find_steps: FindSteps | None = None) -> None:
         """Build an engine in the background; the present one goes on until the new one is ready.
 
         A later call wins over an earlier one that is still building. A failure is an `error`; the old engine stays.
-        `build` is kept: where a later engine fails, this one may be built again.
+        `build` is kept: where a later engine fails, this one may be built again. `find_steps` says, in the background,
+        what must be done before.
         """
-        order = self._engines.request(name, build)
+        order = self._engines.request(name, build, find_steps)
         self._spawn("builder", lambda: self._engines.build(order))
+
+    def cancel_engine(self) -> None:
+        """Give up the engine that is being built; the present one goes on."""
+        self._engines.cancel()
 
     def _on_engine_failed(self, error: Exception) -> None:
         told, follower = self._engines.fail(error)
@@ -293,6 +300,7 @@ class Session:
             present_engine=engine.info if engine is not None else None,
             next_engine=newest.info if newest is not None else None,
             building=self._engines.building,
+            preparing=self._engines.preparing,
             error=error,
         )
 

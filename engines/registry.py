@@ -7,6 +7,7 @@ from pathlib import Path
 from livecassi.calibration import Calibration, System
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
+from livecassi.engines.runtimes.preparation import Preparation
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class EngineSpec:
     `unfit(calibration)` why the engine as it comes cannot serve a calibration of one of its systems, or "".
     `wanting(calibration)` names the option that would mend that with a file of the operator's, or "".
     `weights` says whether trained weights are needed and present ("none needed", "shipped", "missing: ...").
+    `preparation(calibration, options)` is what must be made once before it starts quickly, or None; finding that out
+    may take seconds. `runs_on()` says on which runtime it would run here, and why.
     """
 
     name: str
@@ -54,6 +57,8 @@ class EngineSpec:
     missing: Callable[[], str] = lambda: ""
     unfit: Callable[[Calibration], str] = lambda _: ""
     wanting: Callable[[Calibration], str] = lambda _: ""
+    preparation: Callable[[Calibration, Mapping[str, object]], Preparation | None] = lambda _calibration, _options: None
+    runs_on: Callable[[], str] = lambda: ""
 
 
 def find_spec(specs: Mapping[str, EngineSpec], name: str) -> EngineSpec:

@@ -23,6 +23,8 @@ def engines(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         typer.echo(f"    cost     {spec.cost}")
         typer.echo(f"    weights  {spec.weights}")
         typer.echo(f"    systems  {', '.join(sorted(spec.systems))}")
+        if runs_on := spec.runs_on():
+            typer.echo(f"    runs on  {runs_on}")
         typer.echo(f"    state    {_state(spec)}")
         for key, option in spec.options.items():
             typer.echo(f"    option   {key}={option.default}  {option.help}")
@@ -42,6 +44,7 @@ def _describe(spec: "EngineSpec") -> dict[str, object]:
         "needs": spec.needs,
         "cost": spec.cost,
         "weights": spec.weights,
+        "runs_on": spec.runs_on(),
         "missing": spec.missing(),
         "options": {key: {"default": o.default, "help": o.help} for key, o in spec.options.items()},
     }

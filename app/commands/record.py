@@ -57,10 +57,10 @@ def record(
     )
     import time
 
-    from livecassi.app.engine_choice import build_chosen, chosen_engine
+    from livecassi.app.engine_choice import build_chosen, chosen_engine, prepare_engine
     from livecassi.app.engine_list import engine_specs
     from livecassi.app.opening import open_session
-    from livecassi.app.progress import progress
+    from livecassi.app.progress import doing, progress
     from livecassi.app.recording import RecordingOptions
     from livecassi.app.session import SessionState
     from livecassi.drivers import SourceSettings
@@ -71,6 +71,8 @@ def record(
         session.configure(SourceSettings(exposure_us=exposure, gain_db=gain, frame_rate_hz=rate))
         if cubes:
             name = chosen_engine(specs, engine, session.calibration, options)
+            with doing() as watch:
+                prepare_engine(specs, engine, session.calibration, options, watch)
             session.use_engine(name, lambda: build_chosen(specs, engine, session.calibration, options))
             while session.stats().building:
                 time.sleep(POLL_S)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from livecassi.app.engine_choice import AUTO, build_chosen, chosen_engine, wanted_file
+from livecassi.app.engine_choice import AUTO, build_chosen, chosen_engine, first_steps, wanted_file
 from livecassi.app.engine_slot import EngineFailedError
 from livecassi.app.session import Session, SessionStats
 from livecassi.app.windows.engine_options import EngineOptionsDialog
@@ -40,6 +40,7 @@ class EngineControl(QObject):
         panel.engine_chosen.connect(self._on_chosen)
         panel.list_opening.connect(self._list)
         panel.options_wanted.connect(lambda: self.open_options())
+        panel.cancelled.connect(lambda: self._session.cancel_engine())
 
     def adopt(self, session: Session) -> None:
         """Another session: the same engine for its calibration, or the best for it where none was chosen."""
@@ -73,7 +74,7 @@ class EngineControl(QObject):
             self._options[engine.info.name] = chosen
             return engine
 
-        self._session.use_engine(name, build)
+        self._session.use_engine(name, build, lambda: first_steps(specs, wanted, calibration, chosen))
         self._panel.choose(name)
         if self.dialog is not None and self.dialog.engine != name:
             self.close_options()

@@ -21,7 +21,7 @@ CAUTION = "These weights are {}: colours and details of the picture are not yet 
 def _state_text(stats: SessionStats) -> str:
     present, following = stats.present_engine, stats.next_engine
     if stats.building:
-        return f"preparing {stats.building}…"
+        return f"preparing {stats.building}: {stats.preparing}" if stats.preparing else f"preparing {stats.building}…"
     if following is None:
         return "no engine is running"
     if present is None:
@@ -54,6 +54,7 @@ class EnginePanel(QWidget):
     engine_chosen = Signal(str)
     list_opening = Signal()
     options_wanted = Signal()
+    cancelled = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +71,14 @@ class EnginePanel(QWidget):
         self._caution.setObjectName("caution")
         self._caution.hide()
         self._state.setWordWrap(True)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip("Give up preparing this engine; what runs now goes on")
+        self.cancel.clicked.connect(self.cancelled)
+        self.cancel.hide()
+        state = QHBoxLayout()
+        state.setSpacing(6)
+        state.addWidget(self._state, 1)
+        state.addWidget(self.cancel, 0, Qt.AlignmentFlag.AlignTop)
         self._pace.setMinimumHeight(2 * self._pace.fontMetrics().lineSpacing())  # panels below never move
         self._pace.setAlignment(Qt.AlignmentFlag.AlignTop)
         row = QHBoxLayout()
@@ -85,7 +94,7 @@ class EnginePanel(QWidget):
         column.setSpacing(8)
         column.addWidget(section_label("Engine"))
         column.addLayout(row)
-        column.addWidget(self._state)
+        column.addLayout(state)
         column.addLayout(weights)
         column.addWidget(self._pace)
 
@@ -98,6 +107,7 @@ class EnginePanel(QWidget):
             self.combo.addItem(name, name)
             index = self.combo.count() - 1
             lines = [spec.title, f"Cost: {spec.cost}", f"Needs: {spec.needs}", f"Weights: {spec.weights}"]
+            lines += [f"Runs on: {where}"] if (where := spec.runs_on()) else []
             mendable = bool(wanted_file(spec, calibration))
             if reason:
                 lines.append(f"{'Not ready' if mendable else 'Not available'}: {reason}")
@@ -116,6 +126,7 @@ class EnginePanel(QWidget):
         """Say which engine runs, with which weights, how late its cubes come, and which is being prepared."""
         engine = stats.present_engine or stats.next_engine
         self._state.setText(_state_text(stats))
+        self.cancel.setVisible(bool(stats.preparing))
         self._pace.setText("\n".join(pace_lines(engine)) if engine is not None else "")
         self._show_weights(engine)
 

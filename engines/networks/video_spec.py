@@ -111,6 +111,7 @@ def _build(network: NetworkSpec, choice: Choice, calibration: Calibration, optio
     from livecassi.engines.networks.engine import VideoEngine, VideoSettings  # torch: not before it is needed
     from livecassi.engines.networks.runner import Placing, fitting_tile
     from livecassi.engines.networks.sliding_window import Frames, Output
+    from livecassi.engines.networks.torch_passes import TorchPasses
 
     known = set(_options(network.frames))
     if unknown := set(options) - known:
@@ -130,10 +131,10 @@ def _build(network: NetworkSpec, choice: Choice, calibration: Calibration, optio
         Output(str(options.get("output") or "latest")),
         Frames(str(options.get("frames") or "video")),
         brightness if isinstance(brightness, float) else None,
-        placing,
     )
     note = "" if card.trained else f" ({card.state})"
-    return VideoEngine(network, path, calibration, settings, note)
+    passes = TorchPasses(network.name, path, calibration, placing)
+    return VideoEngine(network, passes, calibration, settings, path.name + note)
 
 
 def _choice(network: NetworkSpec, find_weights: FindWeights) -> Choice:

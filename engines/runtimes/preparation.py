@@ -55,8 +55,10 @@ class Preparation:
     """What must be made before an engine can start quickly on this machine: once, then it is kept.
 
     `meanwhile` holds the options with which the same engine runs at once, though slower; None where it cannot.
+    `needed` is false where the engine, built without it, just runs so.
     """
 
     what: str
     run: Callable[[Progress], None]
     meanwhile: Mapping[str, object] | None = None
+    needed: bool = True

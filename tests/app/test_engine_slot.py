@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 from fakes import FakeEngine, small_calibration
 
-from livecassi.app.engine_slot import EngineFailedError, EngineSlot, Order
+from livecassi.app.engine_slot import EngineFailedError, EngineSlot, FirstSteps, Order
 from livecassi.engines import Engine, EngineInfo, EngineUnavailableError
+from livecassi.engines.errors import PreparationError
+from livecassi.engines.runtimes.preparation import Progress
 
 CALIBRATION = small_calibration()
 MINUTE_NS = 60_000_000_000
@@ -207,3 +209,75 @@ def test_closing_forgets_everything(bench: Workbench) -> None:
     assert all(engine.exited == 1 for engine in bench.built)
     bench.use("third")
     assert bench.fail()[1] is None
+
+
+# ---- what comes before an engine can be made --------------------------------------------------------------------------
+
+
+class Preparing:
+    """First steps that the test follows: what `slot` holds and says while they are taken."""
+
+    def __init__(self, bench: Workbench, meanwhile: str = "", error: Exception | None = None) -> None:
+        self.bench, self.error = bench, error
+        self.meanwhile = bench.make(meanwhile, runtime="slow") if meanwhile else None
+        self.seen: list[tuple[str, str, str]] = []  # the engine in use, what is built, what is being done
+        self.act: Callable[[], None] = lambda: None
+
+    def steps(self) -> FirstSteps:
+        return FirstSteps(self.prepare, self.meanwhile)
+
+    def prepare(self, progress: Progress) -> None:
+        progress.say("exporting", 0.4)
+        self.bench.slot.current()
+        self.seen.append((self.bench.name, self.bench.slot.building, self.bench.slot.preparing))
+        if self.error is not None:
+            raise self.error
+        self.act()
+        progress.say("building")
+        self.seen.append((self.bench.name, self.bench.slot.building, self.bench.slot.preparing))
+
+
+def test_a_slower_engine_runs_while_the_one_that_was_asked_for_is_prepared(bench: Workbench) -> None:
+    preparing = Preparing(bench, meanwhile="net")
+    bench.slot.build(bench.slot.request("net", bench.make("net", runtime="fast"), preparing.steps))
+    assert preparing.seen == [("net", "net", "exporting, 40 %"), ("net", "net", "building")]
+    assert bench.slot.changing
+    assert (bench.slot.building, bench.slot.preparing) == ("", "")
+    bench.cube()
+    assert [engine.info.options for engine in bench.built] == [(("runtime", "slow"),), (("runtime", "fast"),)]
+    assert [engine.exited for engine in bench.built] == [1, 0]
+
+
+def test_what_runs_goes_on_while_another_is_prepared(bench: Workbench) -> None:
+    bench.use("first")
+    preparing = Preparing(bench, meanwhile="net")
+    bench.slot.build(bench.slot.request("net", bench.make("net"), preparing.steps))
+    assert [name for name, _, _ in preparing.seen] == ["first", "first"]
+    assert [engine.info.name for engine in bench.built] == ["first", "net"], "nothing slower was made"
+
+
+def test_a_preparation_that_fails_leaves_the_slower_engine_at_work(bench: Workbench) -> None:
+    preparing = Preparing(bench, meanwhile="net", error=PreparationError("the disk is full."))
+    bench.slot.build(bench.slot.request("net", bench.make("net", runtime="fast"), preparing.steps))
+    assert [str(error) for error in bench.told] == ["the disk is full; 'net' goes on"]
+    assert (bench.name, bench.slot.building, bench.slot.preparing) == ("net", "", "")
+
+
+@pytest.mark.parametrize("how", ["cancel", "another"])
+def test_a_preparation_that_nobody_wants_any_more_ends_without_a_word(bench: Workbench, how: str) -> None:
+    bench.use("first")
+    preparing = Preparing(bench)
+    preparing.act = bench.slot.cancel if how == "cancel" else lambda: bench.use("second")
+    bench.slot.build(bench.slot.request("net", bench.make("net"), preparing.steps))
+    assert len(preparing.seen) == 1, "what comes next of the preparation was done all the same"
+    assert bench.told == []
+    assert (bench.slot.building, bench.slot.preparing) == ("", "")
+    assert bench.name == ("first" if how == "cancel" else "second")
+
+
+def test_a_slower_engine_that_cannot_be_made_does_not_keep_the_other_from_coming(bench: Workbench) -> None:
+    preparing = Preparing(bench)
+    preparing.meanwhile = refuse
+    bench.slot.build(bench.slot.request("net", bench.make("net"), preparing.steps))
+    bench.cube()
+    assert (bench.name, bench.told) == ("net", [])

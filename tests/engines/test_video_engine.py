@@ -377,6 +377,7 @@ def test_weights_given_as_a_file_are_used(weights: dict[System, Path], tmp_path:
             ("frames", "video"),
             ("hop", "1"),
             ("output", "latest"),
+            ("runtime", "torch"),
             ("device", "cpu"),
             ("precision", "fp32"),
             ("tile", "128"),

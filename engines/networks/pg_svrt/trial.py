@@ -24,6 +24,7 @@ from livecassi.engines.networks.pg_svrt.literal import literal_forward
 from livecassi.engines.networks.pg_svrt.network import PGSVRT
 from livecassi.engines.networks.registry import find_network
 from livecassi.engines.networks.runner import Placing, Runner
+from livecassi.engines.networks.torch_passes import TorchPasses
 from livecassi.engines.weights import TrainingState, WeightsCard, save_weights
 
 Array32 = NDArray[np.float32]
@@ -66,7 +67,8 @@ class Trial:
 
     def engine(self, hop: int, placing: Placing) -> VideoEngine:
         """The engine that the live view runs, with `hop` new frames per pass."""
-        return VideoEngine(find_network(NAME), self.weights, self.calibration, VideoSettings(hop, placing=placing))
+        passes = TorchPasses(NAME, self.weights, self.calibration, placing)
+        return VideoEngine(find_network(NAME), passes, self.calibration, VideoSettings(hop), self.weights.name)
 
     def stream(self, count: int) -> Iterable[Measurement]:
         """`count` consecutive measurements, the same three again and again."""

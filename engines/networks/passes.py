@@ -1,0 +1,35 @@
+"""A pass of a network over a window of frames, whatever executes it."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array32 = NDArray[np.float32]
+FetchValues = Callable[[], Array32]  # brings the values of one cube from where they were made
+
+
+class Passes(Protocol):
+    """A network made ready for one calibration. Used from one thread at a time."""
+
+    @property
+    def describes(self) -> str:
+        """In words: program, device, precision, tiles."""
+        ...
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """The options that it was made ready with: runtime, device, precision, tile."""
+        ...
+
+    def run(self, window: Array32, positions: Sequence[int], gain: Array32) -> list[FetchValues]:
+        """The cubes at `positions` of a window `(T, H, W')`, each `(C, H, W)` and multiplied by `gain (C, 1, 1)`.
+
+        They can be fetched until the next pass. Raises `EngineError` where they are not finite or memory ran out.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the memory back."""
+        ...

@@ -1,0 +1,42 @@
+"""Passes of an exported network on any runtime: the window in, all its cubes out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from livecassi.engines.errors import EngineError
+from livecassi.engines.networks.passes import Array32, FetchValues
+from livecassi.engines.runtimes.contract import NetworkRuntime
+
+WINDOW, CUBES = "measurement", "cubes"  # the names of what exported video networks take and give
+
+
+class RuntimePasses:
+    """A video network that was exported for one bench, on a runtime that is activated here."""
+
+    def __init__(self, runtime: NetworkRuntime) -> None:
+        runtime.activate()
+        self._runtime = runtime
+        self.describes = runtime.describes
+        self.options = (
+            ("runtime", str(runtime.name)),
+            ("device", "cpu"),
+            ("precision", str(runtime.precision)),
+            ("tile", "off"),
+        )
+
+    def run(self, window: Array32, positions: Sequence[int], gain: Array32) -> list[FetchValues]:
+        """See `Passes`."""
+        cubes = self._runtime.infer({WINDOW: window[None]}, (CUBES,))[CUBES][0]
+        wanted = [cubes[position] * gain for position in positions]
+        for values in wanted:
+            if not np.isfinite(values).all():
+                raise EngineError(
+                    f"the network gave NaN or infinite values on {self.describes}; check the weights and the "
+                    "measurement, or choose precision=fp32"
+                )
+        return [lambda values=values: values for values in wanted]  # type: ignore[misc]
+
+    def close(self) -> None:
+        """See `Passes`."""
+        self._runtime.deactivate()
