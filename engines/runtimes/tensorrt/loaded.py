@@ -19,10 +19,8 @@ from livecassi.engines.runtimes.tensorrt.api import (
 )
 from livecassi.engines.runtimes.tensorrt.files import write_whole
 from livecassi.engines.runtimes.tensorrt.flavour import Flavour
-from livecassi.engines.runtimes.tensorrt.native_log import failure, native_log
+from livecassi.engines.runtimes.tensorrt.native_log import SMALLER, failure, native_log
 from livecassi.engines.runtimes.tensorrt.plan import PlanFacts, check_plan
-
-SMALLER = "choose a smaller region of the sensor or another engine"
 
 log = logging.getLogger(__name__)
 

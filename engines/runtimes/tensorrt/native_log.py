@@ -16,6 +16,7 @@ LEVELS = {
     "INFO": logging.DEBUG,
 }  # VERBOSE, ten lines for every node, is not kept
 LAST_LINES = 3
+SMALLER = "choose a smaller region of the sensor or another engine"
 NO_MEMORY = ("out of memory", "outofmemory", "could not be allocated", "memoryallocation", "failed_allocation")
 
 log = logging.getLogger(__name__)
@@ -65,15 +66,10 @@ def native_log(api: Api) -> NativeLog:
     return NativeLog(api)
 
 
-def last_errors(lines: list[str]) -> str:
-    """The last lines that tell of errors, in one; else the last ones at all."""
-    errors = [line for line in lines if line.startswith(("ERROR", "INTERNAL_ERROR"))]
-    return "; ".join(" ".join(line.split()) for line in (errors or lines)[-LAST_LINES:]) or "it gave no reason"
-
-
 def failure(what: str, lines: list[str], advice: str, otherwise: type[EngineError] = EngineError) -> EngineError:
-    """The error for a failure: too little memory where the library said so."""
-    reason = last_errors(lines)
-    if any(sign in line.casefold() for line in lines for sign in NO_MEMORY):
-        return DeviceMemoryError(f"{what}: the memory of the GPU does not hold it ({reason}); {advice}")
+    """The error for a failure, with the reason among the lines; too little memory where they say so."""
+    errors = [line for line in lines if line.startswith(("ERROR", "INTERNAL_ERROR"))]
+    reason = "; ".join(" ".join(line.split()) for line in (errors or lines)[-LAST_LINES:]) or "it gave no reason"
+    if any(sign in line.casefold() for line in errors for sign in NO_MEMORY):
+        return DeviceMemoryError(f"{what}: the memory of the GPU does not hold it ({reason}); {SMALLER}")
     return otherwise(f"{what} ({reason}); {advice}")

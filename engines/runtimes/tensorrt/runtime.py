@@ -1,5 +1,6 @@
 """A plan as a `NetworkRuntime`: arrays in, arrays out, in buffers that are taken once."""
 
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -126,8 +127,9 @@ class TensorRtRuntime:
             active.ops.close()
 
     def _activated(self, ops: DeviceOps, flavour: Flavour) -> _Active:
-        loaded = LoadedPlan(self._content, self._facts, flavour, self._kernels, self._graph)
+        loaded = None
         try:
+            loaded = LoadedPlan(self._content, self._facts, flavour, self._kernels, self._graph)
             tensors = (*self.inputs, *self.outputs)
             device = {spec.name: ops.alloc(spec.nbytes) for spec in tensors}
             host = {spec.name: ops.pinned(spec.shape, spec.dtype) for spec in tensors}
@@ -141,8 +143,10 @@ class TensorRtRuntime:
             _infer(active, {spec.name: host[spec.name] for spec in self.inputs}, ())  # the last kernels are made now
             if self._graph and not flavour.traits.keeps_kernels and isinstance(ops, CapturingOps):
                 active = replace(active, run=ops.capture(run, stream))
-        except BaseException:
-            loaded.close()
+        except BaseException as error:
+            if loaded is not None:
+                loaded.close()
+            traceback.clear_frames(error.__traceback__)  # what they hold must go before the device does
             raise
         return active
 
