@@ -10,6 +10,7 @@ from livecassi.app.commands.calibrate import calibrate_app
 from livecassi.app.commands.doctor import doctor
 from livecassi.app.commands.engines import engines
 from livecassi.app.commands.evaluate import evaluate
+from livecassi.app.commands.export_network import export_network
 from livecassi.app.commands.reconstruct import reconstruct
 from livecassi.app.commands.record import record
 from livecassi.app.commands.recording import recording_app
@@ -62,6 +63,7 @@ app.add_typer(calibrate_app)
 app.add_typer(recording_app)
 app.add_typer(benchmark_app)
 app.add_typer(weights_app)
+app.command("export-network")(export_network)
 app.command()(train)
 app.command()(engines)
 app.command()(doctor)

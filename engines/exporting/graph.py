@@ -50,14 +50,17 @@ class GraphWriter:
         """An input of the network, float32."""
         value = Value(name, tuple(shape))
         self._inputs.append(value)
+        self._known[name] = value
         return value
 
     def constant(self, array: AnyArray) -> Value:
         """A constant; the same values are kept once."""
         content = np.ascontiguousarray(array)
         mark = hashlib.sha256(f"{content.dtype} {array.shape}".encode() + content.tobytes()).hexdigest()[:16]
-        self._constants.setdefault(f"constant_{mark}", content.reshape(array.shape))
-        return Value(f"constant_{mark}", tuple(array.shape), str(content.dtype))
+        value = Value(f"constant_{mark}", tuple(array.shape), str(content.dtype))
+        self._constants.setdefault(value.name, content.reshape(array.shape))
+        self._known[value.name] = value
+        return value
 
     def integers(self, *values: int) -> Value:
         """A constant list of whole numbers."""
@@ -118,7 +121,7 @@ class GraphWriter:
         """The same values in another shape; one operator for several in a row."""
         maker = self._maker.get(value.name)
         if maker is not None and maker.op_type == "Reshape":
-            value = Value(maker.input[0], self._shape_of(maker.input[0]), value.dtype)
+            value = self._known[maker.input[0]]
         if tuple(shape) == value.shape:
             return value
         return self.add("Reshape", [value, self.integers(*shape)], shape)
@@ -146,12 +149,11 @@ class GraphWriter:
             [self._onnx.numpy_helper.from_array(a, name) for name, a in self._constants.items() if name in used],
             value_info=[self._described(value, name) for name, value in self._known.items() if name in made],
         )
-        return helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name=PRODUCER,
+        opsets = [helper.make_opsetid("", OPSET)]
+        model: onnx.ModelProto = helper.make_model(
+            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name=PRODUCER
         )
+        return model
 
     def _needed(self, wanted: set[str]) -> "list[onnx.NodeProto]":
         """The operators that the wanted tensors depend on, in order."""
@@ -165,9 +167,3 @@ class GraphWriter:
     def _described(self, value: Value, name: str) -> "onnx.ValueInfoProto":
         kind = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype))
         return self._onnx.helper.make_tensor_value_info(name, kind, value.shape)
-
-    def _shape_of(self, name: str) -> tuple[int, ...]:
-        for value in (*self._inputs, *((self._known[name],) if name in self._known else ())):
-            if value.name == name:
-                return value.shape
-        return tuple(self._constants[name].shape)

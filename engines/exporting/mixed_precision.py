@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 MOVEMENT = frozenset(
-    "Concat DepthToSpace Expand Flatten Gather GatherElements Identity Pad Reshape Slice SpaceToDepth Split Squeeze "
-    "Transpose Unsqueeze".split()
+    {"Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "Identity", "Pad", "Reshape", "Slice"}
+    | {"SpaceToDepth", "Split", "Squeeze", "Transpose", "Unsqueeze"}
 )
 ELEMENTWISE = frozenset({"Add", "Div", "Gelu", "LeakyRelu", "Max", "Min", "Mul", "Neg", "Relu", "Sub", "Where"})
 BOUNDED = frozenset({"LayerNormalization", "Softmax"})
@@ -162,7 +162,11 @@ class _Plan:
             if (users := self._users_of(place)) and half.issuperset(users):
                 half.add(place)
         for place in movement:
-            if (makers := self._makers_of(place)) and len(makers) == len(self._given(place)) and half.issuperset(makers):
+            if (
+                (makers := self._makers_of(place))
+                and len(makers) == len(self._given(place))
+                and half.issuperset(makers)
+            ):
                 half.add(place)
         return half
 

@@ -29,8 +29,9 @@ class Recorded(Tensor):
 
     @staticmethod
     def __new__(cls, writer: GraphWriter, value: Value, shape_only: Tensor) -> "Recorded":
-        made: Recorded = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-            cls, shape_only.shape, strides=shape_only.stride(), dtype=shape_only.dtype, device="cpu"
+        """A tensor as torch sees it, without memory."""
+        made: Recorded = Tensor._make_wrapper_subclass(
+            cls, shape_only.shape, strides=shape_only.stride(), dtype=shape_only.dtype, device=torch.device("cpu")
         )
         return made
 
@@ -38,7 +39,7 @@ class Recorded(Tensor):
         self.writer, self.value, self.shape_only = writer, value, shape_only
 
     @classmethod
-    def __torch_dispatch__(  # the signature is torch's
+    def __torch_dispatch__(  # type: ignore[override]  # the signature is torch's
         cls, operator: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         return _record(operator, args, dict(kwargs or {}))

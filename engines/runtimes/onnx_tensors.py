@@ -40,6 +40,19 @@ def declared_tensors(content: bytes, title: str) -> tuple[tuple[TensorSpec, ...]
     return inputs, outputs
 
 
+def metadata_entries(content: bytes, title: str) -> dict[str, str]:
+    """The texts by key that the maker of an ONNX file left in it; `title` names it in errors.
+
+    Raises `NetworkFileError`: no ONNX, or cut off.
+    """
+    try:
+        _block(memoryview(content), 7)
+        entries = [(_block(entry, 1), next(_blocks(entry, 2), b"")) for entry in _blocks(memoryview(content), 14)]
+        return {bytes(key).decode(): bytes(value).decode() for key, value in entries}
+    except (IndexError, ValueError) as error:
+        raise NetworkFileError(f"{title} is no ONNX file, or damaged ({error}); export the network again") from error
+
+
 def _tensor(value_info: memoryview, title: str) -> TensorSpec:
     name = bytes(_block(value_info, 1)).decode()
     tensor_type = _block(_block(value_info, 2), 1)

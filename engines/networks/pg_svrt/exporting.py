@@ -34,7 +34,7 @@ def pg_svrt_onnx(request: "ExportRequest") -> "onnx.ModelProto":
     """
     network = cast(PGSVRT, load_network(NAME, request.weights, request.system))
     wide = request.width + (network.largest_shift if network.system.single_disperser else 0)
-    inputs = {"measurement": (1, FRAMES, request.height, wide)}
+    inputs: dict[str, tuple[int, ...]] = {"measurement": (1, FRAMES, request.height, wide)}
     with as_graph():
         if request.calibration is None:
             inputs["mask"] = (network.bands, request.height, request.width)
