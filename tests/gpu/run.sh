@@ -84,9 +84,36 @@ training() { # a slice: from the newest checkpoint here, or from one carried in 
     for table in log validation; do cp "$run/$table.csv" "$out/$name-$table.csv"; done
 }
 
+runtimes() { # what is here of the libraries that the tests skip where they are missing
+    "$python" - <<'END'
+from importlib.metadata import PackageNotFoundError, version
+
+from livecassi.engines.errors import EngineError
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.nvidia_driver import probe_driver
+from livecassi.engines.runtimes.tensorrt.flavour import find_flavour
+
+driver = probe_driver()
+print("driver: CUDA", driver.cuda, *driver.gpus)
+for name in (RuntimeName.TENSORRT, RuntimeName.TENSORRT_RTX):
+    try:
+        flavour = find_flavour(name)
+        flavour.check_gpu(driver.gpus[0].capability)
+        print(name, flavour.version)
+    except EngineError as error:
+        print(error)
+for package in ("pycuda", "onnx", "onnxruntime"):
+    try:
+        print(package, version(package))
+    except PackageNotFoundError:
+        print(package, "is not installed")
+END
+}
+
 if [ -n "${SLICE:-}" ]; then
     step train training
 else
+    step runtimes runtimes
     # The plugins that the project's settings name (Qt, time limits) need not be here.
     step tests "$python" -m pytest -m gpu tests/gpu -W ignore::pytest.PytestConfigWarning -p no:cacheprovider "$@"
     if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
