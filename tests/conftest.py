@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from commands import Outcome, Run
 
+from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
@@ -20,6 +22,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of reference data (shared) is not beside this checkout")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def prepared_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where networks prepared in tests are kept: not among the user's own."""
+    folder = tmp_path_factory.mktemp("networks", numbered=True)
+    folder.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder))
+        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -88,6 +88,14 @@ class NetworkRuntime(Protocol):
         ...
 
 
+class HostRuntime(NetworkRuntime, Protocol):
+    """A runtime whose inputs lie in main memory, where they can be written in place."""
+
+    def buffer(self, name: str) -> AnyArray:
+        """The array that the input `name` is read from, once activated: give it to `infer` and nothing is copied."""
+        ...
+
+
 AnyRuntime = TypeVar("AnyRuntime", bound=NetworkRuntime)
 
 

@@ -1,4 +1,4 @@
-"""The live network: the same in torch and OpenVINO, an engine for benches of any size and number of bands."""
+"""The live network: the same in torch and on every runtime, an engine for benches of any size and number of bands."""
 
 import signal
 import subprocess
@@ -20,9 +20,12 @@ from livecassi.engines.gap_tv.row_pool import RowPool
 from livecassi.engines.networks.live.curves import CURVES, Curves, learned_curves
 from livecassi.engines.networks.live.graph import LiveGraph
 from livecassi.engines.networks.live.network import LiveNetwork
-from livecassi.engines.networks.live.spec import live_spec
+from livecassi.engines.networks.live.spec import RUNTIMES, live_spec
 from livecassi.engines.networks.live.start import Start
+from livecassi.engines.precision import Precision
 from livecassi.engines.registry import EngineSpec
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.openvino_cpu import OpenVinoCpu, OpenVinoProcessor
 from livecassi.engines.weights import TrainingState, load_arrays, load_state, read_card, save_weights
 
 SYSTEMS = (System.SD_CASSI, System.DD_CASSI)
@@ -75,7 +78,8 @@ def engine(found: Path, calibration: Calibration, **options: str) -> Engine:
 # ---- the network in two runtimes -----------------------------------------------------------------------------------
 
 
-def test_openvino_computes_what_torch_computes(weights: Path) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_runtimes_compute_what_torch_computes(weights: Path, runtime: RuntimeName) -> None:
     _, tensors = load_arrays(weights)
     curves = Curves(*(tensors.pop(name) for name in ("wavelengths_nm", "unit", "spread")))
     network = LiveNetwork(curves).eval()
@@ -83,11 +87,12 @@ def test_openvino_computes_what_torch_computes(weights: Path) -> None:
     features = np.random.default_rng(3).normal(size=(21, 40, 56)).astype(np.float32)
     with torch.inference_mode():
         wanted = network(torch.from_numpy(features)[None])[0].numpy()
-    graph = LiveGraph(tensors, (21, 40, 56), "fp32", 1)
+    graph = LiveGraph(tensors, (21, 40, 56), Precision.FP32, 1, runtime)
+    assert graph.runtime.name is runtime
     graph.features[:] = features
     assert wanted.std() > 1e-3
     np.testing.assert_allclose(graph.run(), wanted, atol=1e-5 * np.abs(wanted).max())
-    fast = LiveGraph(tensors, (21, 40, 56), "bf16", 1)
+    fast = LiveGraph(tensors, (21, 40, 56), Precision.BF16, 1, runtime)
     fast.features[:] = features
     assert np.abs(fast.run() - wanted).max() < 0.05 * np.abs(wanted).max()
 
@@ -95,8 +100,22 @@ def test_openvino_computes_what_torch_computes(weights: Path) -> None:
 def test_a_cpu_that_only_imitates_bf16_computes_in_fp32(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, tensors = load_arrays(weights)
     network = {name: values for name, values in tensors.items() if name not in CURVES}
-    monkeypatch.setattr("openvino.Core.get_property", lambda *_: ["FP32"])
-    assert LiveGraph(network, (21, 16, 24), "bf16", 1).precision == "fp32"
+    monkeypatch.setattr(OpenVinoProcessor, "precision", lambda self, _: Precision.FP32)
+    assert LiveGraph(network, (21, 16, 24), Precision.BF16, 1).runtime.precision is Precision.FP32
+
+
+def test_another_runtime_takes_the_place_of_one_that_fails(
+    weights: Path, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: OpenVinoCpu) -> None:
+        raise EngineUnavailableError("OpenVINO cannot be loaded")
+
+    monkeypatch.setattr(OpenVinoCpu, "activate", refuse)
+    with engine(weights, bench(system)) as live:
+        assert live.info.runtime.startswith("ONNX Runtime")
+        assert ("runtime", "onnxruntime") in live.info.options
+    with pytest.raises(EngineUnavailableError, match="cannot be loaded"):
+        engine(weights, bench(system), runtime="openvino")
 
 
 def test_an_untrained_network_corrects_nothing() -> None:
@@ -274,9 +293,8 @@ def test_an_openvino_that_cannot_be_loaded_says_why(
     weights: Path, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr("livecassi.engines.networks.live.spec.find_spec", lambda _: "there")
-    with pytest.raises(EngineUnavailableError, match="pip install --force-reinstall openvino"):
-        engine(weights, bench(system))
+    with pytest.raises(EngineUnavailableError, match="OpenVINO cannot be used here .*; install it with: pip install"):
+        engine(weights, bench(system), runtime="openvino")
 
 
 def test_weights_for_one_wavelength_serve_no_bench(tmp_path: Path) -> None:
@@ -321,11 +339,12 @@ SIGNALLED = """
 import gc, os, signal, sys, threading
 from pathlib import Path
 from livecassi.engines.networks.live.graph import LiveGraph
+from livecassi.engines.precision import Precision
 from livecassi.engines.weights import load_arrays
 _, tensors = load_arrays(Path(sys.argv[1]))
 tensors = {name: values for name, values in tensors.items() if name not in ("wavelengths_nm", "unit", "spread")}
 signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
-graphs = [LiveGraph(tensors, (21, 16, 24), "fp32", 1) for _ in range(2)]
+graphs = [LiveGraph(tensors, (21, 16, 24), Precision.FP32, 1) for _ in range(2)]
 for graph in graphs:
     graph.run()
 del graph

@@ -21,6 +21,9 @@ from livecassi.engines.gap_tv.tracker import Pace
 from livecassi.engines.networks.live.curves import CURVES, Curves
 from livecassi.engines.networks.live.graph import LiveGraph
 from livecassi.engines.networks.live.start import GRID, PACE, Start, feature_count
+from livecassi.engines.precision import Precision
+from livecassi.engines.runtimes.cache import ArtefactCache
+from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.weights import load_arrays
 
 Array32 = NDArray[np.float32]
@@ -35,17 +38,26 @@ class LiveSettings:
     iterations: int = PACE.iterations
     live_iterations: int = PACE.live_iterations
     live: bool = True
-    precision: str = "bf16"
+    precision: Precision = Precision.BF16
     threads: int | None = None
+    runtime: RuntimeName | None = None
 
 
 class LiveEngine:
     """Total variation carried from frame to frame, and one pass of the live network for each.
 
-    Cubes have the units of the measurement. `note` is said beside the name of the weights.
+    Cubes have the units of the measurement. `note` is said beside the name of the weights; what a runtime makes of the
+    network is kept in `kept`.
     """
 
-    def __init__(self, weights: Path, calibration: Calibration, settings: LiveSettings, note: str = "") -> None:
+    def __init__(
+        self,
+        weights: Path,
+        calibration: Calibration,
+        settings: LiveSettings,
+        note: str = "",
+        kept: ArtefactCache | None = None,
+    ) -> None:
         _, tensors = load_arrays(weights)
         curves, network = _split(tensors, weights)
         _, height, width = calibration.cube_shape
@@ -54,7 +66,8 @@ class LiveEngine:
         padded = -(-height // GRID) * GRID, -(-width // GRID) * GRID
         self._calibration = calibration
         self._margins = padded[0] - height, padded[1] - width
-        self._graph = LiveGraph(network, (feature_count(self._known), *padded), settings.precision, threads)
+        shape = feature_count(self._known), *padded
+        self._graph = LiveGraph(network, shape, settings.precision, threads, settings.runtime, kept)
         self._pool = RowPool(threads)
         pace = Pace(settings.iterations, settings.live_iterations)
         inside = self._graph.features[:, :height, :width]
@@ -63,14 +76,15 @@ class LiveEngine:
         self._coefficients = np.zeros((curves.unit.shape[1], height, width), np.float32)
         self.info = EngineInfo(
             NAME,
-            f"OpenVINO on CPU, {self._graph.precision}, {threads} threads",
+            self._graph.runtime.describes,
             calibration.id,
             (
                 ("weights", weights.name + note),
                 ("iterations", str(settings.iterations)),
                 ("live_iterations", str(settings.live_iterations)),
                 ("live", "on" if settings.live else "off"),
-                ("precision", self._graph.precision),
+                ("runtime", str(self._graph.runtime.name)),
+                ("precision", str(self._graph.runtime.precision)),
                 ("threads", str(threads)),
             ),
         )
@@ -133,6 +147,7 @@ class LiveEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.close()
+        self._graph.close()
 
 
 def _split(tensors: Mapping[str, Array32], where: Path) -> tuple[Curves, dict[str, Array32]]:

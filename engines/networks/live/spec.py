@@ -8,17 +8,25 @@ import numpy as np
 
 from livecassi.calibration import Calibration, System
 from livecassi.engines.engine import Engine
-from livecassi.engines.errors import EngineError
+from livecassi.engines.errors import DriverError, EngineError, RuntimeUnavailableError
 from livecassi.engines.networks.choosing import Choice, FindWeights, weights_option
 from livecassi.engines.option_parsing import one_of, switch, whole, word_or
+from livecassi.engines.precision import Precision
 from livecassi.engines.registry import EngineOption, EngineSpec
+from livecassi.engines.runtimes.cache import ArtefactCache
+from livecassi.engines.runtimes.cache_folder import default_cache_folder
+from livecassi.engines.runtimes.choosing import choose_runtime
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.nvidia_driver import Driver
+from livecassi.engines.runtimes.offers import Offer, offers
 from livecassi.engines.weights import WeightsCard
 
 NAME = "live"
 SYSTEMS = frozenset({System.SD_CASSI, System.DD_CASSI})
+RUNTIMES = (RuntimeName.OPENVINO, RuntimeName.ONNXRUNTIME)  # the solver before it needs the CPU anyway
 TOLERANCE_NM = 5.0  # how far outside the trained range bands may lie
 LARGEST_STRETCH = 1.25  # of the dispersion in px per nm to the trained one, or its inverse
-NO_OPENVINO = "openvino is not installed; install it with: pip install openvino"
+NO_RUNTIME = "neither openvino nor onnxruntime is installed; install one with: pip install openvino"
 
 
 def live_spec(find_weights: FindWeights, weights_folder: Callable[[], Path] = Path.home) -> EngineSpec:
@@ -44,10 +52,20 @@ def live_spec(find_weights: FindWeights, weights_folder: Callable[[], Path] = Pa
         systems=SYSTEMS,
         build=build,
         options=_options(weights_folder),
-        missing=lambda: "" if find_spec("openvino") else NO_OPENVINO,
+        missing=lambda: "" if any(find_spec(package) for package in ("openvino", "onnxruntime")) else NO_RUNTIME,
+        runs_on=_runs_on,
         unfit=choice.unfit,
         wanting=lambda calibration: "weights" if choice.unfit(calibration) else "",
     )
+
+
+def offers_here() -> tuple[Offer, ...]:
+    """The runtimes on this machine's CPU; what concerns a GPU is not looked into."""
+
+    def nobody_asks() -> Driver:
+        raise DriverError("the driver plays no part: the network runs on the CPU")
+
+    return offers(nobody_asks)
 
 
 def px_per_nm(calibration: Calibration) -> float:
@@ -92,8 +110,14 @@ def _options(weights_folder: Callable[[], Path]) -> Mapping[str, EngineOption]:
         "precision": EngineOption(
             "bf16: faster where the CPU multiplies it, fp32 where not; fp32: exact.",
             "bf16",
-            one_of("bf16", "fp32"),
+            lambda text: Precision(one_of("bf16", "fp32")(text)),
             ("bf16", "fp32"),
+        ),
+        "runtime": EngineOption(
+            "openvino, onnxruntime, or auto for the quicker one of those that are installed.",
+            "auto",
+            word_or("auto", lambda text: RuntimeName(one_of("openvino", "onnxruntime")(text))),
+            ("auto", "openvino", "onnxruntime"),
         ),
         "threads": EngineOption("Threads, 1 to 64, or auto.", "auto", word_or("auto", whole(1, 64))),
     }
@@ -109,4 +133,12 @@ def _build(choice: Choice, calibration: Calibration, options: Mapping[str, objec
         raise EngineError(f"live has no option {sorted(unknown)}; its options are {sorted({*known, 'weights'})}")
     path, card = choice.given(given, calibration) if isinstance(given, Path) else choice.best(calibration)
     note = "" if card.trained else f" ({card.state})"
-    return LiveEngine(path, calibration, LiveSettings(**chosen), note)  # type: ignore[arg-type]
+    kept = ArtefactCache(default_cache_folder())
+    return LiveEngine(path, calibration, LiveSettings(**chosen), note, kept)  # type: ignore[arg-type]
+
+
+def _runs_on() -> str:
+    try:
+        return choose_runtime("auto", RUNTIMES, offers_here()).reason
+    except RuntimeUnavailableError as error:
+        return str(error)

@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from livecassi.engines.networks.pg_svrt.windows import exporting
+
 HEAD = 30  # width of queries and keys
 
 
@@ -60,19 +62,29 @@ class Gate(nn.Module):
         a, b = self.temperatures(q, k)
         weights = self.mlp1.get_parameter("0.weight").mT  # (L, 1)
         if not is_half(q):
-            likeness = torch.bmm(q, k.mT @ weights) - (q * k).sum(-1, keepdim=True) * weights
+            likeness = self._likeness_to_others(q, k, weights)
             return gated_softmax(torch.bmm(q * a, (k * b).mT), self.threshold(likeness))
         similarity = torch.bmm(q, k.mT).float()
         with in_full_precision(q):
             likeness = similarity @ weights - similarity.diagonal(dim1=1, dim2=2).unsqueeze(-1) * weights
             return gated_softmax(similarity * a * b.mT, self.threshold(likeness))
 
+    @staticmethod
+    def _likeness_to_others(q: Tensor, k: Tensor, weights: Tensor) -> Tensor:
+        """Σ_j w_j q_i·k_j over all j but i, `(N, L, 1)`, for `weights` w `(L, 1)`."""
+        everyone = k.mT @ weights
+        if exporting():  # OpenVINO (2026.4) gives wrong sums where a product of sums is subtracted
+            return (q * (everyone.mT - k * weights)).sum(-1, keepdim=True)
+        return torch.bmm(q, everyone) - (q * k).sum(-1, keepdim=True) * weights
+
     def towards(self, q: Tensor, k: Tensor, bias: Tensor) -> Tensor:
         """A `(N, Lq, Lk)` of queries `(N, Lq, 30)` to keys `(N, Lk, 30)` with a position bias `(Lq, Lk)`."""
         a, b = self.temperatures(q, k)
         similarity = torch.bmm(q, k.mT).float() + bias if is_half(q) else torch.baddbmm(bias, q, k.mT)
         with in_full_precision(q):
-            likeness = similarity @ self.mlp1.get_parameter("0.weight").mT
+            weights = self.mlp1.get_parameter("0.weight").mT
+            # In a graph, where similarity is not at hand in pieces, it is not read once more.
+            likeness = torch.bmm(q, k.mT @ weights) + bias @ weights if exporting() else similarity @ weights
             return gated_softmax(similarity * a * b.mT, self.threshold(likeness))
 
     def across_frames(self, q: Tensor, k: Tensor) -> Tensor:

@@ -31,7 +31,9 @@ def linear_parts(features: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, .
     """
     if exporting():
         return tuple(F.linear(features, weight) for weight in weights)
-    return F.linear(features, torch.cat(list(weights))).split([len(weight) for weight in weights], -1)
+    together = F.linear(features, torch.cat(list(weights)))
+    parts: tuple[Tensor, ...] = together.split([len(weight) for weight in weights], -1)
+    return parts
 
 
 def careful_conv2d(features: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
