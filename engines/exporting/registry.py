@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from livecassi.calibration import Calibration, System
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
 from livecassi.engines.precision import Precision
 
 if TYPE_CHECKING:
     import onnx
+
+Array32 = NDArray[np.float32]
+Reference = Callable[[Mapping[str, Array32]], Array32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,9 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExportSpec:
-    """How a network is exported: `write` gives its graph in fp32, with inputs and outputs of fixed shapes.
+    """How a network is exported: `write` gives its graph in fp32, with one output and all shapes fixed.
 
+    `reference` gives the same network in torch, from inputs by name to the output: what every runtime must agree with.
     Scenes have at least `smallest_side` rows and columns, both multiples of `multiple`. `takes_mask`: whether the
     network itself looks at the mask. `packages` are imported for writing.
     """
@@ -40,6 +47,7 @@ class ExportSpec:
     name: str
     systems: frozenset[System]
     write: "Callable[[ExportRequest], onnx.ModelProto]"
+    reference: Callable[[ExportRequest], Reference]
     smallest_side: int = 1
     multiple: int = 1
     takes_mask: bool = True
@@ -76,6 +84,7 @@ def export_specs() -> dict[str, ExportSpec]:
             "pg-svrt",
             frozenset(System),
             _pg_svrt,
+            _pg_svrt_in_torch,
             smallest_side=17,
             packages=("torch", "safetensors", "onnx"),
         ),
@@ -83,6 +92,7 @@ def export_specs() -> dict[str, ExportSpec]:
             "live",
             frozenset({System.SD_CASSI, System.DD_CASSI}),
             _live,
+            _live_in_torch,
             smallest_side=8,
             multiple=8,
             takes_mask=False,
@@ -105,7 +115,19 @@ def _pg_svrt(request: ExportRequest) -> "onnx.ModelProto":
     return pg_svrt_onnx(request)
 
 
+def _pg_svrt_in_torch(request: ExportRequest) -> Reference:
+    from livecassi.engines.networks.pg_svrt.exporting import pg_svrt_in_torch
+
+    return pg_svrt_in_torch(request)
+
+
 def _live(request: ExportRequest) -> "onnx.ModelProto":
-    from livecassi.engines.networks.live.onnx_graph import exported_live
+    from livecassi.engines.networks.live.exporting import exported_live
 
     return exported_live(request)
+
+
+def _live_in_torch(request: ExportRequest) -> Reference:
+    from livecassi.engines.networks.live.exporting import live_in_torch
+
+    return live_in_torch(request)

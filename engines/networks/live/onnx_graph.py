@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.engines.errors import EngineMismatchError, WeightsError
+from livecassi.engines.errors import WeightsError
 from livecassi.engines.exporting.graph import GraphWriter, Value
-from livecassi.engines.networks.live.curves import CURVES
-from livecassi.engines.networks.live.spec import misfit
-from livecassi.engines.weights import load_arrays
 
 if TYPE_CHECKING:
     import onnx
-
-    from livecassi.engines.exporting.registry import ExportRequest
 
 Array32 = NDArray[np.float32]
 
@@ -30,16 +25,6 @@ def live_onnx(tensors: Mapping[str, Array32], shape: tuple[int, int, int]) -> "o
     Raises `WeightsError` where the tensors are not those of the network.
     """
     return _LiveWriter(tensors).model(shape)
-
-
-def exported_live(request: "ExportRequest") -> "onnx.ModelProto":
-    """The graph with the weights of a request. Raises `WeightsError`, or `EngineMismatchError` for another bench."""
-    card, tensors = load_arrays(request.weights)
-    if request.calibration is not None and (reason := misfit(card, request.weights, request.calibration)):
-        raise EngineMismatchError(reason)
-    network = {name: values for name, values in tensors.items() if name not in CURVES}
-    features = network["feature_scale"].size if "feature_scale" in network else 1  # the graph tells what is missing
-    return live_onnx(network, (features, request.height, request.width))
 
 
 class _LiveWriter:

@@ -4,9 +4,12 @@ The mask of a calibration, and all that depends on it alone, is part of the grap
 sees of the mask is a second input, `mask (C, H, W)`, and is prepared in every pass.
 """
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from livecassi.calibration import Calibration
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
     from livecassi.engines.exporting.registry import ExportRequest
 
+Array32 = NDArray[np.float32]
+
 NAME = "pg-svrt"
 
 
@@ -32,19 +37,38 @@ def pg_svrt_onnx(request: "ExportRequest") -> "onnx.ModelProto":
     Raises `EngineMismatchError` (weights or calibration for another system or bench), `WeightsError`, or
     `PreparationError`.
     """
-    network = cast(PGSVRT, load_network(NAME, request.weights, request.system))
+    network = _network(request)
     wide = request.width + (network.largest_shift if network.system.single_disperser else 0)
     inputs: dict[str, tuple[int, ...]] = {"measurement": (1, FRAMES, request.height, wide)}
+    if request.calibration is None:
+        inputs["mask"] = (network.bands, request.height, request.width)
+    run = _run(network, request.calibration)
     with as_graph():
-        if request.calibration is None:
-            inputs["mask"] = (network.bands, request.height, request.width)
-            return record(network, network.forward, inputs, "cubes", NAME)
-        prepared = _prepared(network, request.calibration)
-        return record(network, lambda measurement: network(measurement, prepared), inputs, "cubes", NAME)
+        return record(network, run, inputs, "cubes", NAME)
 
 
-def _prepared(network: PGSVRT, calibration: Calibration) -> object:
+def pg_svrt_in_torch(request: "ExportRequest") -> Callable[[Mapping[str, Array32]], Array32]:
+    """What the exported network must equal, in torch: from its inputs by name to its output."""
+    run = _run(_network(request), request.calibration)
+
+    @torch.inference_mode()
+    def reference(inputs: Mapping[str, Array32]) -> Array32:
+        given = [torch.from_numpy(inputs[name]) for name in ("measurement", "mask") if name in inputs]
+        cubes: Array32 = run(*given).numpy()
+        return cubes
+
+    return reference
+
+
+def _network(request: "ExportRequest") -> PGSVRT:
+    return cast(PGSVRT, load_network(NAME, request.weights, request.system))
+
+
+def _run(network: PGSVRT, calibration: Calibration | None) -> Callable[..., Tensor]:
+    """From the measurement, and the mask where no calibration brings it, to the cubes."""
+    if calibration is None:
+        return network.forward
     check_bench(calibration, find_network(NAME))
     with torch.inference_mode():
-        mask: Tensor = torch.from_numpy(network_mask(calibration).copy())
-        return network.prepare(mask)
+        prepared = network.prepare(torch.from_numpy(network_mask(calibration).copy()))
+    return lambda measurement: network.forward(measurement, prepared)

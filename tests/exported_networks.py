@@ -1,0 +1,53 @@
+"""Networks to export in tests: weights for each, a bench, and inputs for whatever a graph declares."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from weight_files import save_pg_svrt
+
+from livecassi.app.weight_places import shipped_folder
+from livecassi.calibration import Calibration, CalibrationHeader, System
+from livecassi.engines.exporting.registry import ExportRequest, find_export
+
+BANDS, STEP = 30, 2
+
+
+def weights_of(network: str, system: System, folder: Path) -> Path:
+    """A file of weights of a network; one that is registered later needs a line here."""
+    if network == "live":
+        return shipped_folder() / f"live-{system}.safetensors"
+    if network == "pg-svrt":
+        return save_pg_svrt(folder / f"{network}-{system}.safetensors", system)
+    raise AssertionError(f"no weights for '{network}': add them to tests/exported_networks.py")
+
+
+def smallest_request(network: str, system: System, folder: Path, calibration: Calibration | None = None) -> Any:
+    """A request for the smallest scene that is not square."""
+    spec = find_export(network)
+    height = -(-spec.smallest_side // spec.multiple) * spec.multiple
+    width = height + 3 * spec.multiple
+    if calibration is not None:
+        height, width = spec.size_for(calibration)
+    weights = weights_of(network, system, folder)
+    return ExportRequest(network, weights, system, height, width, calibration=calibration)
+
+
+def bench(system: System, height: int, width: int, largest_response: float = 1.0) -> Calibration:
+    """A bench of 30 bands, 400 to 700 nm, 2 px apart, with a random mask."""
+    largest_shift = 0 if system.single_disperser else STEP * (BANDS - 1)
+    mask = np.random.default_rng(3).random((height, width + largest_shift)).astype(np.float32)
+    return Calibration(
+        CalibrationHeader(system=system, name="drawn"),
+        np.linspace(410, 700, BANDS, dtype=np.float32),
+        mask,
+        STEP * np.arange(BANDS, dtype=np.float32),
+        np.full(BANDS, largest_response, np.float32),
+    )
+
+
+def random_inputs(shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
+    """Values of 0..1 for inputs of these shapes."""
+    random = np.random.default_rng(4)
+    return {name: random.random(shape, np.float32) for name, shape in shapes.items()}
