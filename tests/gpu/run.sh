@@ -86,6 +86,7 @@ training() { # a slice: from the newest checkpoint here, or from one carried in 
 
 runtimes() { # what is here of the libraries that the tests skip where they are missing
     "$python" - <<'END'
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from livecassi.engines.errors import EngineError
@@ -93,7 +94,10 @@ from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.nvidia_driver import probe_driver
 from livecassi.engines.runtimes.tensorrt.flavour import find_flavour
 
-driver = probe_driver()
+try:
+    driver = probe_driver()
+except EngineError as error:
+    sys.exit(str(error))
 print("driver: CUDA", driver.cuda, *driver.gpus)
 for name in (RuntimeName.TENSORRT, RuntimeName.TENSORRT_RTX):
     try:
