@@ -1,6 +1,8 @@
 """As much of pycuda.driver as `PycudaOps` may use, in plain memory; anything else, and any misuse, is an error."""
 
 import threading
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ class FakeDriver:
         self.stacks: dict[int, list[FakeContext]] = {}
         self.memory: dict[int, Any] = {}
         self.streams = 0
+        self.primary: Callable[[], FakeContext | None] = lambda: None
         driver = self
 
         class Device:
@@ -43,7 +46,8 @@ class FakeDriver:
 
             def retain_primary_context(self) -> "FakeContext":
                 driver.retained += 1
-                return FakeContext(driver)
+                driver.primary = weakref.ref(context := FakeContext(driver))
+                return context
 
         class Context:
             @staticmethod
@@ -80,7 +84,7 @@ class FakeDriver:
         self.check()
         if np.prod(shape) * np.dtype(dtype).itemsize > self.free_bytes:
             raise MemoryError("cuMemHostAlloc failed: out of memory")
-        return np.zeros(shape, dtype)
+        return np.asarray(FakePinned(self.primary(), np.zeros(shape, dtype)))
 
     def Stream(self, flags: int) -> "FakeStream":  # noqa: N802
         self.check()
@@ -119,9 +123,17 @@ class FakeContext:
         assert self._driver.retained, "a context that was given back"
         self._driver.stacks.setdefault(threading.get_ident(), []).append(self)
 
-    def detach(self) -> None:
-        assert not any(self._driver.stacks.values()), "the context is still current somewhere"
+    def __del__(self) -> None:
         self._driver.retained -= 1
+
+
+class FakePinned:
+    """What a pinned array shows; it keeps the context."""
+
+    def __init__(self, context: FakeContext | None, memory: Any) -> None:
+        assert context is not None
+        self._held = context, memory
+        self.__array_interface__ = memory.__array_interface__
 
 
 class FakeAllocation:

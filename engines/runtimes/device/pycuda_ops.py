@@ -68,12 +68,11 @@ class PycudaOps:
                 finally:  # while the context is current
                     for memory in self._memory.clear():
                         memory.free()
-                    self._pinned.clear()  # freed with the last array that shows it
+                    self._pinned.clear()
                     self._events.clear()
                     self._streams.clear()
         finally:
-            context, self._context = self._context, None
-            context.detach()
+            self._context = None  # pycuda detaches once the last pinned array is gone, too: somebody may still read it
 
     def alloc(self, nbytes: int) -> Buffer:
         """See `DeviceOps`."""

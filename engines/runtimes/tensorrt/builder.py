@@ -9,7 +9,7 @@ from pathlib import Path
 
 from livecassi.engines.errors import DeviceMemoryError, NetworkFileError, PreparationError
 from livecassi.engines.runtimes.contract import TensorSpec
-from livecassi.engines.runtimes.nvidia_driver import probe_driver
+from livecassi.engines.runtimes.nvidia_driver import Driver, probe_driver
 from livecassi.engines.runtimes.preparation import Progress, Unwatched
 from livecassi.engines.runtimes.tensorrt import timing_cache
 from livecassi.engines.runtimes.tensorrt.api import Builder, BuilderConfig
@@ -32,7 +32,7 @@ def build_plan(
     options: BuildOptions,
     progress: Progress | None = None,
     flavour: Flavour | None = None,
-    ask_driver: Callable[[], object] = probe_driver,
+    ask_driver: Callable[[], Driver] = probe_driver,
 ) -> PlanFacts:
     """Build the network in the file `onnx` and write `plan`, its facts beside it (`facts_path`), and `build.log`.
 
@@ -72,7 +72,11 @@ def build_plan(
         round(time.monotonic() - started, 3),
     )
     write_whole(plan, built.content)
-    write_whole(facts_path(plan), facts.to_json().encode())
+    try:
+        write_whole(facts_path(plan), facts.to_json().encode())
+    except PreparationError:
+        plan.unlink()
+        raise
     return facts
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from livecassi.engines.runtimes.cache_folder import cannot_write
@@ -19,4 +20,5 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         raise cannot_write(error, path.parent, len(content)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()

@@ -13,7 +13,7 @@ from livecassi.engines.errors import EngineError
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.contract import AnyArray, RuntimeName, TensorSpec, check_inputs
 from livecassi.engines.runtimes.device.ops import Buffer, DeviceOps, Event, Stream
-from livecassi.engines.runtimes.nvidia_driver import probe_driver
+from livecassi.engines.runtimes.nvidia_driver import Driver, probe_driver
 from livecassi.engines.runtimes.tensorrt.flavour import Flavour, find_flavour
 from livecassi.engines.runtimes.tensorrt.loaded import LoadedPlan
 from livecassi.engines.runtimes.tensorrt.plan import PlanFacts
@@ -52,7 +52,7 @@ class TensorRtRuntime:
         content: bytes,
         facts: PlanFacts,
         make_ops: Callable[[], DeviceOps],
-        ask_driver: Callable[[], object] = probe_driver,
+        ask_driver: Callable[[], Driver] = probe_driver,
         kernels: Path | None = None,
         graph: bool = False,
         find: Callable[[RuntimeName], Flavour] = find_flavour,
@@ -94,8 +94,9 @@ class TensorRtRuntime:
         """
         if self._active is not None:
             return
-        self._ask_driver()
+        driver = self._ask_driver()
         flavour = self._find(self.name)
+        flavour.check_gpu(driver.gpus[0].capability)
         ops = self._make_ops()
         try:
             with ops:

@@ -165,6 +165,19 @@ def test_pycuda_uses_the_primary_context_and_leaves_nothing_behind() -> None:
     assert (driver.retained, driver.memory, driver.free_bytes) == (0, {}, MEMORY)
 
 
+def test_pycuda_keeps_the_context_while_somebody_reads_a_result() -> None:
+    driver = FakeDriver(MEMORY)
+    ops = pycuda_ops(driver)
+    with ops:
+        result = ops.pinned((3, 5), np.float32)
+        result[:] = 7
+    ops.close()
+    assert driver.retained == 1, "the memory of the array is gone"
+    assert (result == 7).all()
+    del result
+    assert driver.retained == 0
+
+
 def test_pycuda_touches_torch_first_where_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     driver, order = FakeDriver(MEMORY), list[str]()
     monkeypatch.setattr(driver, "init", lambda: (order.append("pycuda"), setattr(driver, "initialised", True)))

@@ -23,6 +23,7 @@ from livecassi.engines.runtimes.cache_entry import DamagedEntryError
 from livecassi.engines.runtimes.contract import RuntimeName, TensorSpec, active
 from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.device.ops import Buffer, Stream
+from livecassi.engines.runtimes.nvidia_driver import Driver, Gpu
 from livecassi.engines.runtimes.tensorrt.builder import build_plan
 from livecassi.engines.runtimes.tensorrt.flavour import Flavour, find_flavour
 from livecassi.engines.runtimes.tensorrt.plan import BuildOptions, PlanFacts, plan_fields, read_plan
@@ -40,6 +41,10 @@ def trt(request: pytest.FixtureRequest) -> FakeTrt:
 def flavour_of(trt: FakeTrt) -> Flavour:
     name = RuntimeName.TENSORRT if trt.has_timings else RuntimeName.TENSORRT_RTX
     return find_flavour(name, lambda module: cast(ModuleType, trt))
+
+
+def driver(capability: tuple[int, int] = (8, 9)) -> Driver:
+    return Driver(cuda=(13, 0), gpus=(Gpu(name="Fake GPU", memory_bytes=24 << 30, capability=capability),))
 
 
 class WatchedOps(HostOps):
@@ -66,7 +71,7 @@ def build(trt: FakeTrt, folder: Path, **options: Any) -> tuple[Path, PlanFacts]:
     (folder / "network.onnx").write_bytes(b"an ONNX file")
     flavour, plan = flavour_of(trt), folder / "engine.plan"
     wanted = BuildOptions(flavour.name, Precision.FP16, **options)
-    return plan, build_plan(folder / "network.onnx", plan, wanted, flavour=flavour, ask_driver=lambda: None)
+    return plan, build_plan(folder / "network.onnx", plan, wanted, flavour=flavour, ask_driver=driver)
 
 
 def runtime_for(trt: FakeTrt, folder: Path, **options: Any) -> TensorRtRuntime:
@@ -76,7 +81,7 @@ def runtime_for(trt: FakeTrt, folder: Path, **options: Any) -> TensorRtRuntime:
         content,
         facts,
         options.pop("make_ops", lambda: WatchedOps(trt)),
-        options.pop("ask_driver", lambda: None),
+        options.pop("ask_driver", driver),
         find=lambda name: flavour_of(trt),
         **options,
     )
@@ -124,7 +129,7 @@ def test_tensorrt_is_not_asked_to_build_without_a_driver(tmp_path: Path) -> None
     trt = tensorrt_11()
     trt.driver = False
 
-    def no_driver() -> None:
+    def no_driver() -> Driver:
         raise DriverError("no NVIDIA driver")
 
     (tmp_path / "network.onnx").write_bytes(b"an ONNX file")
@@ -270,12 +275,23 @@ def test_what_is_loaded_goes_before_the_device_does(trt: FakeTrt, tmp_path: Path
 
 
 def test_without_a_driver_no_runtime_is_made(trt: FakeTrt, tmp_path: Path) -> None:
-    def no_driver() -> None:
+    def no_driver() -> Driver:
         raise DriverError("no NVIDIA driver; install one")
 
     runtime = runtime_for(trt, tmp_path, ask_driver=no_driver)
     trt.driver = False
     with pytest.raises(DriverError, match="no NVIDIA driver"):
+        runtime.activate()
+    assert not trt.runtimes
+
+
+def test_a_gpu_without_kernels_is_refused_before_anything_is_loaded(trt: FakeTrt, tmp_path: Path) -> None:
+    runtime = runtime_for(trt, tmp_path, ask_driver=lambda: driver((9, 0)))
+    if trt.has_timings:
+        runtime.activate()
+        runtime.deactivate()
+        return
+    with pytest.raises(RuntimeUnavailableError, match=r"not made for GPUs of compute capability 9\.0"):
         runtime.activate()
     assert not trt.runtimes
 
@@ -332,9 +348,7 @@ def test_what_cannot_be_activated_says_why_and_leaves_nothing(
 def test_a_plan_of_other_bytes_is_not_loaded(trt: FakeTrt, tmp_path: Path) -> None:
     build(trt, tmp_path)
     content, facts = read_plan(tmp_path / "engine.plan")
-    runtime = TensorRtRuntime(
-        content + b"x", facts, lambda: WatchedOps(trt), lambda: None, find=lambda name: flavour_of(trt)
-    )
+    runtime = TensorRtRuntime(content + b"x", facts, lambda: WatchedOps(trt), driver, find=lambda name: flavour_of(trt))
     with pytest.raises(DamagedEntryError, match="is not the one of"):
         runtime.activate()
     assert not trt.runtimes

@@ -118,6 +118,16 @@ def test_an_error_of_who_watches_comes_back_through_the_builder(network: Path, t
         build_plan(network, tmp_path / "engine.plan", OPTIONS, Watched(show))
 
 
+def test_a_disk_that_refuses_is_named_and_nothing_is_left(network: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PreparationError, match=r"cannot be prepared in .*file"):
+        build_plan(network, tmp_path / "file" / "engine.plan", OPTIONS)
+    (tmp_path / "engine.json").mkdir()
+    with pytest.raises(PreparationError, match="cannot be prepared in"):
+        build_plan(network, tmp_path / "engine.plan", OPTIONS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["build.log", "engine.json", "file"]
+
+
 def test_an_operator_that_is_not_known_is_named_with_its_node(tmp_path: Path) -> None:
     path = tmp_path / "odd.onnx"
     onnx.save(unsupported_network(), path)
