@@ -188,6 +188,7 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # one block for all tensors of a pass: PG-SVRT takes twice the memory so
         options.log_severity_level = _ERRORS_ONLY
         return options
 

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from livecassi.calibration import CalibrationInvalidError
+from livecassi.calibration import CalibrationInvalidError, SubSteps, System
 from livecassi.engines.errors import (
     DeviceMemoryError,
+    EngineError,
     NetworkFileError,
     PreparationCancelledError,
     PreparationError,
@@ -25,7 +27,7 @@ from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.jobs import JOB, BuildPlan, CompileForOpenVino
 from livecassi.engines.runtimes.openvino_cpu import BLOB, OpenVinoCpu
 from livecassi.engines.runtimes.preparation import Unwatched, Watched
-from livecassi.engines.runtimes.subprocess_preparation import prepare_in_child, run_in_child
+from livecassi.engines.runtimes.subprocess_preparation import export_in_child, prepare_in_child, run_in_child
 from livecassi.engines.runtimes.tensorrt.plan import BuildOptions
 
 CHILD = (str(Path(__file__).parents[2] / "preparing_child.py"),)
@@ -271,3 +273,44 @@ def test_a_real_job_that_fails_is_told(tmp_path: Path) -> None:
     with pytest.raises(NetworkFileError, match=r"absent\.onnx cannot be read"):
         prepare_in_child(job, Unwatched())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_is_exported_in_a_process(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="networks are exported with the package onnx")
+    from fakes import random_bench
+    from weight_files import save_live
+
+    from livecassi.engines.exporting.card import read_network_card
+    from livecassi.engines.exporting.registry import ExportRequest
+
+    shifts = np.linspace(0, 12, 7).tolist()
+    bench = random_bench(System.DD_CASSI, SubSteps.POINT, shifts, height=24, width=40, seed=3)
+    weights = save_live(tmp_path / "live.safetensors", System.DD_CASSI, np.linspace(450, 650, 7))
+    said: list[str] = []
+    out = tmp_path / "live.onnx"
+    request = ExportRequest("live", weights, System.DD_CASSI, 24, 40, Precision.FP32, bench)
+    export_in_child(request, out, Watched(lambda doing, share: said.append(doing)))
+    assert read_network_card(out).calibration_id == bench.id
+    assert said[0] == "exporting live"
+    assert OpenVinoCpu(out, threads=1).inputs[0].shape[2:] == (24, 40)
+    wrong = ExportRequest("live", weights, System.SD_CASSI, 24, 40, Precision.FP32, None)
+    with pytest.raises(EngineError, match="dd-cassi"):
+        export_in_child(wrong, tmp_path / "wrong.onnx", Unwatched())
+    assert not (tmp_path / "wrong.onnx").exists()
+
+
+def test_a_plan_is_built_in_a_process(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the network of this test is made with the package onnx")
+    pytest.importorskip("tensorrt_rtx", reason="plans are built with TensorRT-RTX, which needs no GPU for it")
+    from small_onnx import convolution_network
+
+    onnx, plan = tmp_path / "net.onnx", tmp_path / "net.plan"
+    onnx.write_bytes(convolution_network())
+    said: list[str] = []
+    options = BuildOptions(RuntimeName.TENSORRT_RTX, Precision.FP32)
+    prepare_in_child(
+        BuildPlan(network=onnx, options=options, plan=plan), Watched(lambda doing, share: said.append(doing))
+    )
+    assert plan.read_bytes()[:4] == b"vtrt"
+    assert said[0] == "building for tensorrt-rtx"
+    assert len(said) > 1
