@@ -29,14 +29,27 @@ class Traits:
     needs_gpu_to_build: bool
     keeps_timings: bool
     keeps_kernels: bool
+    records_graphs: bool  # as CUDA graphs, by itself
 
 
 TRAITS = {
     RuntimeName.TENSORRT: Traits(
-        "tensorrt", (10, 7), "pip install 'livecassi[tensorrt]'", True, keeps_timings=True, keeps_kernels=False
+        "tensorrt",
+        (10, 7),
+        "pip install 'livecassi[tensorrt]'",
+        needs_gpu_to_build=True,
+        keeps_timings=True,
+        keeps_kernels=False,
+        records_graphs=False,
     ),
     RuntimeName.TENSORRT_RTX: Traits(
-        "tensorrt_rtx", (1, 7), "pip install 'livecassi[rtx]'", False, keeps_timings=False, keeps_kernels=True
+        "tensorrt_rtx",
+        (1, 7),
+        "pip install 'livecassi[rtx]'",
+        needs_gpu_to_build=False,
+        keeps_timings=False,
+        keeps_kernels=True,
+        records_graphs=True,
     ),
 }
 

@@ -94,12 +94,13 @@ class LoadedPlan:
         return self._context
 
     def _context_of(self, engine: Engine, graph: bool) -> ExecutionContext | None:
-        if not self._flavour.traits.keeps_kernels:
+        traits = self._flavour.traits
+        if not (traits.keeps_kernels or traits.records_graphs):
             return engine.create_execution_context()
         config = engine.create_runtime_config()
-        if graph:
+        if graph and traits.records_graphs:
             config.cuda_graph_strategy = self._flavour.api.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-        if self._kernels is not None:
+        if self._kernels is not None and traits.keeps_kernels:
             self._cache = config.create_runtime_cache()
             try:
                 if not self._cache.deserialize(self._kernels.read_bytes()):

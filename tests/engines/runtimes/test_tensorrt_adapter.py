@@ -418,3 +418,14 @@ def test_graphs_are_recorded_by_the_device_or_by_tensorrt_rtx_itself(trt: FakeTr
     else:
         assert made[0].replays == 0
         assert trt.contexts[0].cuda_graph_strategy.name == "WHOLE_GRAPH_CAPTURE"
+
+
+def test_without_a_graph_passes_run_one_by_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Unable(WatchedOps):
+        def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
+            raise EngineError("the work cannot be captured as a CUDA graph: operation not permitted")
+
+    trt = tensorrt_10()
+    with active(runtime_for(trt, tmp_path, make_ops=lambda: Unable(trt), graph=True)) as runtime:
+        np.testing.assert_array_equal(runtime.infer({"x": X})["y"], 2 * X + 1)
+    assert "passes run without a CUDA graph: the work cannot be captured" in caplog.text
