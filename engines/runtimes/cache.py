@@ -217,15 +217,15 @@ class ArtefactCache:
 
     def _set_aside(self, entry: Path, reason: str) -> None:
         aside = self.folder / "quarantine"
-        log.warning("%s is not used any more and moved to %s: %s", entry, aside, reason)
         try:
             aside.mkdir(mode=0o700, exist_ok=True)
             moved = aside / f"{entry.name}.{secrets.token_hex(4)}"
             entry.replace(moved)
             os.utime(moved)  # the folder keeps the times of its making otherwise
+            log.warning("%s is made anew (it was moved to %s): %s", entry.name, moved, reason)
+            kept = sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime_ns)
         except OSError as error:
-            log.warning("%s cannot be moved: %s", entry, error.strerror or error)
+            log.warning("%s is not used (%s), and cannot be moved: %s", entry, reason, error.strerror or error)
             return
-        kept = sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime_ns)
         for old in kept[:-KEPT_IN_QUARANTINE]:
             shutil.rmtree(old, ignore_errors=True)

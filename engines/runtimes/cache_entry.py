@@ -113,6 +113,8 @@ def read_entry(folder: Path, fields: Fields) -> Found:
         try:
             size = (folder / name).stat().st_size
         except OSError as error:
+            if not folder.exists():  # it was evicted meanwhile, which is done in one step
+                raise FileNotFoundError(folder) from error
             raise DamagedEntryError(f"{folder / name} cannot be read ({error.strerror or error})") from error
         if size != payload.size:
             raise DamagedEntryError(f"{folder / name} has {size} bytes, expected {payload.size}")

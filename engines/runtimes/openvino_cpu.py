@@ -115,7 +115,10 @@ class OpenVinoCpu:
 
     def prepared(self) -> bool:
         """Whether the compiled network is in the cache, so that `activate` is quick."""
-        return self._blobs is not None and self._blobs.find(self.fields) is not None
+        try:
+            return self._blobs is not None and self._blobs.find(self.fields) is not None
+        except PreparationError:  # whoever prepares it is told why it cannot be kept
+            return False
 
     def compile_to(self, blob: Path) -> None:
         """Write the compiled network to a file: for the cache, and for a process that prepares it for others.

@@ -1,6 +1,7 @@
 """Both runtimes on the CPU keep the contract, allocate nothing per call, and start from what was kept."""
 
 import gc
+import os
 import threading
 import tracemalloc
 from collections.abc import Callable, Mapping
@@ -146,6 +147,21 @@ def test_a_call_allocates_nothing(make: Make) -> None:
     assert peak - before < 8000 < given["features"].nbytes
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_memory_stays_flat_over_ten_thousand_calls(make: Make) -> None:
+    def resident_bytes() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    given = arrays()
+    with active(make(convolution_network())) as runtime:
+        for _ in range(1000):
+            runtime.infer(given)
+        before = resident_bytes()
+        for _ in range(10_000):
+            runtime.infer(given)
+        assert resident_bytes() - before < 4 << 20
+
+
 # ---- what is kept --------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +234,8 @@ def test_without_a_place_to_keep_it_it_runs_all_the_same(
     with active(make(content, ArtefactCache(tmp_path / "file"))) as runtime:
         np.testing.assert_allclose(runtime.infer(arrays())["cube"], cube(content, arrays()), atol=1e-5)
     assert "is not kept" in caplog.text
+    if isinstance(runtime, OpenVinoCpu):
+        assert not runtime.prepared()
 
 
 # ---- what cannot be run --------------------------------------------------------------------------------------------
