@@ -29,6 +29,15 @@ class FoundWeights(Protocol):
         ...
 
 
+class Banded(Protocol):
+    """What says which bands a network was made for."""
+
+    @property
+    def wavelengths_nm(self) -> tuple[float, ...] | None:
+        """Band centres, None where nobody knows."""
+        ...
+
+
 FindWeights = Callable[[str, System], Sequence[FoundWeights]]
 Misfit = Callable[[WeightsCard, Path, Calibration], str]
 
@@ -51,11 +60,7 @@ class Choice:
     def given(self, path: Path, calibration: Calibration) -> tuple[Path, WeightsCard]:
         """The file that was asked for. Raises `EngineUnavailableError` (untrained) or `EngineMismatchError`."""
         card = read_card(path)
-        if card.state is TrainingState.UNTRAINED:
-            raise EngineUnavailableError(
-                f"the weights {path} are untrained: what they show would look like a reconstruction and mean nothing; "
-                "choose trained weights, see 'livecassi weights list'"
-            )
+        check_trained(path, card.state)
         check_made_for(path, ("network", card.network, self.network), ("system", card.system, calibration.system))
         if misfit := self.misfit(card, path, calibration):
             raise EngineMismatchError(misfit)
@@ -100,7 +105,16 @@ class Choice:
         return "; ".join(lines) or self.none
 
 
-def band_misfit(card: WeightsCard, path: Path, calibration: Calibration, largest_error_nm: float) -> str:
+def check_trained(path: Path, state: TrainingState) -> None:
+    """Raises `EngineUnavailableError` for a network that was never trained."""
+    if state is TrainingState.UNTRAINED:
+        raise EngineUnavailableError(
+            f"the weights {path} are untrained: what they show would look like a reconstruction and mean nothing; "
+            "choose trained weights, see 'livecassi weights list'"
+        )
+
+
+def band_misfit(card: Banded, path: Path, calibration: Calibration, largest_error_nm: float) -> str:
     """Which band the weights were trained for at another wavelength, or ""."""
     if card.wavelengths_nm is None or len(card.wavelengths_nm) != calibration.bands:
         return ""
@@ -115,11 +129,15 @@ def band_misfit(card: WeightsCard, path: Path, calibration: Calibration, largest
     )
 
 
-def weights_option(folder: Callable[[], Path]) -> EngineOption:
-    """The option by which an operator chooses a file of weights, looked for in `folder` first."""
+def weights_option(folder: Callable[[], Path], exported: str = "") -> EngineOption:
+    """The option by which an operator chooses a file of weights, looked for in `folder` first.
+
+    `exported` is the ending of exported networks, where they may be chosen too.
+    """
+    also = f", an exported network ({exported}, see 'livecassi export-network')" if exported else ""
     return EngineOption(
-        "A file of weights (.safetensors, see 'livecassi weights'), or auto for the best that fits.",
+        f"A file of weights (.safetensors, see 'livecassi weights'){also}, or auto for the best that fits.",
         "auto",
         word_or("auto", lambda text: Path(text).expanduser()),
-        files=OptionFiles("Weights", (".safetensors",), folder),
+        files=OptionFiles("Weights", (".safetensors", exported) if exported else (".safetensors",), folder),
     )

@@ -1,8 +1,18 @@
 """Main memory: how much is free, and whether what tensors free goes back to the system."""
 
 import ctypes
+import math
 import sys
 from pathlib import Path
+
+# At the peak of a pass: torch in small pieces, torch all at once, and a graph that other runtimes execute.
+BYTES_PER_PIXEL = {"cpu": 12_000, "cuda": 60_000, "graph": 26_000}
+FREE_SHARE = 0.8  # of the free memory that a pass may take
+
+
+def fits(size: tuple[int, ...], how: str, free: int | None) -> bool:
+    """Whether a pass over whole frames of `size` (H, W) fits into `free` bytes; None: nobody knows, so it may."""
+    return free is None or math.prod(size) * BYTES_PER_PIXEL[how] < FREE_SHARE * free
 
 
 def free_memory() -> int | None:

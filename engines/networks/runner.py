@@ -1,6 +1,5 @@
 """Running a network in torch: on which device, in which precision, whole or in tiles, as a captured CUDA graph."""
 
-import math
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from livecassi.engines.errors import EngineError, EngineUnavailableError
-from livecassi.engines.networks.memory import free_memory, give_back_freed_memory, keep_freed_memory
+from livecassi.engines.networks.memory import fits, free_memory, give_back_freed_memory, keep_freed_memory
 from livecassi.engines.networks.tiles import SMALLEST, in_tiles
 from livecassi.engines.precision import Precision
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from livecassi.engines.networks.pg_svrt import PGSVRT, PreparedMask
 
 
-BYTES_PER_PIXEL = {"cpu": 12_000, "cuda": 60_000}  # at the peak of a pass: in small pieces, and all at once
-FREE_SHARE = 0.8  # of the free memory that a pass may take
 SMALL_TILE = 256
 TYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
@@ -52,8 +49,7 @@ def fitting_tile(device: str, size: tuple[int, ...]) -> int:
     """0 where whole frames of `size` (H, W) fit into the free memory of the device, else the side of tiles that do."""
     where = choose_device(device)
     free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else free_memory()
-    needed = math.prod(size) * BYTES_PER_PIXEL[where.type]
-    return 0 if free is None or needed < FREE_SHARE * free else SMALL_TILE
+    return 0 if fits(size, where.type, free) else SMALL_TILE
 
 
 def give_back_memory(device: torch.device) -> None:

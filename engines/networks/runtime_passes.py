@@ -1,33 +1,35 @@
 """Passes of an exported network on any runtime: the window in, all its cubes out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from livecassi.engines.errors import EngineError
 from livecassi.engines.networks.passes import Array32, FetchValues
-from livecassi.engines.runtimes.contract import NetworkRuntime
+from livecassi.engines.runtimes.contract import AnyArray, NetworkRuntime
 
-WINDOW, CUBES = "measurement", "cubes"  # the names of what exported video networks take and give
+WINDOW, MASK, CUBES = "measurement", "mask", "cubes"  # the names of what exported video networks take and give
 
 
 class RuntimePasses:
-    """A video network that was exported for one bench, on a runtime that is activated here."""
+    """A video network that was exported for one bench, on an activated runtime, which is deactivated by `close`.
 
-    def __init__(self, runtime: NetworkRuntime) -> None:
-        runtime.activate()
-        self._runtime = runtime
+    `device` is cpu or cuda; `constants` are the inputs that are the same for every window.
+    """
+
+    def __init__(self, runtime: NetworkRuntime, device: str, constants: Mapping[str, AnyArray]) -> None:
+        self._runtime, self._constants = runtime, constants
         self.describes = runtime.describes
         self.options = (
             ("runtime", str(runtime.name)),
-            ("device", "cpu"),
+            ("device", device),
             ("precision", str(runtime.precision)),
             ("tile", "off"),
         )
 
     def run(self, window: Array32, positions: Sequence[int], gain: Array32) -> list[FetchValues]:
         """See `Passes`."""
-        cubes = self._runtime.infer({WINDOW: window[None]}, (CUBES,))[CUBES][0]
+        cubes = self._runtime.infer({WINDOW: window[None], **self._constants}, (CUBES,))[CUBES][0]
         wanted = [cubes[position] * gain for position in positions]
         for values in wanted:
             if not np.isfinite(values).all():

@@ -7,47 +7,76 @@ from pathlib import Path
 
 from livecassi.calibration import Calibration
 from livecassi.engines.engine import Engine
-from livecassi.engines.errors import EngineError, EngineMismatchError
-from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit, weights_option
+from livecassi.engines.errors import EngineError, EngineMismatchError, RuntimeUnavailableError
+from livecassi.engines.exporting.card import NetworkCard, read_network_card
+from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit, check_trained, weights_option
 from livecassi.engines.networks.inputs import check_bench
+from livecassi.engines.networks.loading import check_made_for
 from livecassi.engines.networks.registry import NetworkSpec
+from livecassi.engines.networks.video_runtimes import EXPORTED, RUNTIMES, Bench, VideoRuntimes, Wish
 from livecassi.engines.option_parsing import between, one_of, word_or
 from livecassi.engines.precision import Precision
 from livecassi.engines.registry import EngineOption, EngineSpec
+from livecassi.engines.runtimes.cache import ArtefactCache
+from livecassi.engines.runtimes.cache_folder import default_cache_folder
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.offers import Offer, offers
+from livecassi.engines.runtimes.preparation import Preparation
+from livecassi.engines.weights import TrainingState
 
 LARGEST_BAND_ERROR_NM = 5.0
 TILES = ("auto", "off", "128", "256", "384", "512")
 
 
 def video_spec(
-    network: NetworkSpec, cost: str, find_weights: FindWeights, weights_folder: Callable[[], Path] = Path.home
+    network: NetworkSpec,
+    cost: str,
+    find_weights: FindWeights,
+    weights_folder: Callable[[], Path] = Path.home,
+    offered: Callable[[], tuple[Offer, ...]] = offers,
 ) -> EngineSpec:
     """The engine of `network`; `find_weights(name, system)` lists the files that may be used, best first.
 
-    Who chooses a file by hand looks in `weights_folder` first.
+    Who chooses a file by hand looks in `weights_folder` first. `offered` says what this machine runs networks on.
     """
 
     choice = _choice(network, find_weights)
+    runtimes = VideoRuntimes(offered, lambda: ArtefactCache(default_cache_folder()))
 
     def build(calibration: Calibration, options: Mapping[str, object]) -> Engine:
-        return _build(network, choice, calibration, options)
+        return _build(network, choice, runtimes, calibration, options)
+
+    def preparation(calibration: Calibration, options: Mapping[str, object]) -> Preparation | None:
+        return runtimes.preparation(_bench(network, choice, calibration, options), _wish(options))
+
+    def runs_on() -> str:
+        try:
+            return runtimes.choose(Wish()).reason
+        except RuntimeUnavailableError as error:
+            return str(error)
 
     return EngineSpec(
         name=network.name,
         title=network.title,
-        needs="torch; an NVIDIA GPU for video, a CPU for patience",
+        needs="torch, or a network exported elsewhere; an NVIDIA GPU for video, a CPU for patience",
         cost=cost,
         weights=choice.in_words(),
         systems=network.systems,
         build=build,
         options=_options(network.frames, weights_folder),
-        missing=lambda: "" if find_spec("torch") and find_spec("safetensors") else NO_TORCH,
+        missing=_missing,
         unfit=partial(_unfit, network, choice),
         wanting=partial(_wanting, network, choice),
+        preparation=preparation,
+        runs_on=runs_on,
     )
 
 
-NO_TORCH = "torch is not installed; install it with: pip install 'livecassi[torch]'"
+NO_RUNTIME = "neither torch, openvino nor onnxruntime is installed; install one with: pip install 'livecassi[torch]'"
+
+
+def _missing() -> str:
+    return "" if any(find_spec(package) for package in ("torch", "openvino", "onnxruntime")) else NO_RUNTIME
 
 
 def _options(frames: int, weights_folder: Callable[[], Path] = Path.home) -> Mapping[str, EngineOption]:
@@ -74,9 +103,16 @@ def _options(frames: int, weights_folder: Callable[[], Path] = Path.home) -> Map
             one_of("video", "stills"),
             ("video", "stills"),
         ),
-        "weights": weights_option(weights_folder),
+        "weights": weights_option(weights_folder, EXPORTED),
+        "runtime": EngineOption(
+            "What executes the network: torch, openvino, onnxruntime, tensorrt, tensorrt-rtx, or auto for the quickest "
+            "that is ready; another than torch is prepared once per bench, which takes minutes.",
+            "auto",
+            word_or("auto", lambda text: RuntimeName(one_of(*RUNTIMES)(text))),
+            ("auto", *RUNTIMES),
+        ),
         "device": EngineOption(
-            "cpu, cuda, or auto for a GPU where there is one.",
+            "Of torch: cpu, cuda, or auto for a GPU where there is one.",
             "auto",
             one_of("auto", "cpu", "cuda"),
             ("auto", "cpu", "cuda"),
@@ -88,8 +124,8 @@ def _options(frames: int, weights_folder: Callable[[], Path] = Path.home) -> Map
             ("fp32", "bf16", "fp16"),
         ),
         "tile": EngineOption(
-            "Side in px of the tiles for small memories, an approximation; off: whole frames; auto: tiles of 256 only "
-            "where whole frames do not fit.",
+            "With torch: side in px of the tiles for small memories, an approximation; off: whole frames; auto: tiles "
+            "of 256 only where whole frames do not fit.",
             "auto",
             _tile,
             TILES,
@@ -107,34 +143,65 @@ def _tile(text: str) -> int | None:
     return None if word == "auto" else 0 if word == "off" else int(word)
 
 
-def _build(network: NetworkSpec, choice: Choice, calibration: Calibration, options: Mapping[str, object]) -> Engine:
-    from livecassi.engines.networks.engine import VideoEngine, VideoSettings  # torch: not before it is needed
-    from livecassi.engines.networks.runner import Placing, fitting_tile
+def _build(
+    network: NetworkSpec,
+    choice: Choice,
+    runtimes: VideoRuntimes,
+    calibration: Calibration,
+    options: Mapping[str, object],
+) -> Engine:
+    from livecassi.engines.networks.engine import VideoEngine, VideoSettings
     from livecassi.engines.networks.sliding_window import Frames, Output
-    from livecassi.engines.networks.torch_passes import TorchPasses
 
-    known = set(_options(network.frames))
-    if unknown := set(options) - known:
-        raise EngineError(f"{network.name} has no option {sorted(unknown)}; its options are {sorted(known)}")
-    check_bench(calibration, network)
-    given = options.get("weights")
-    path, card = choice.given(given, calibration) if isinstance(given, Path) else choice.best(calibration)
-    device, tile, hop, brightness = (options.get(key) for key in ("device", "tile", "hop", "brightness"))
-    device = str(device or "auto")
-    placing = Placing(
-        device,
-        Precision(str(options.get("precision") or "fp32")),
-        tile if isinstance(tile, int) else fitting_tile(device, calibration.cube_shape[1:]),
-    )
+    bench = _bench(network, choice, calibration, options)
+    hop, brightness = options.get("hop"), options.get("brightness")
     settings = VideoSettings(
         hop if isinstance(hop, int) else 1,
         Output(str(options.get("output") or "latest")),
         Frames(str(options.get("frames") or "video")),
         brightness if isinstance(brightness, float) else None,
     )
-    note = "" if card.trained else f" ({card.state})"
-    passes = TorchPasses(network.name, path, calibration, placing)
-    return VideoEngine(network, passes, calibration, settings, path.name + note)
+    state = bench.card.weights_state if isinstance(bench.card, NetworkCard) else bench.card.state
+    note = "" if state is TrainingState.TRAINED else f" ({state})"
+    passes = runtimes.passes(bench, _wish(options))
+    try:
+        return VideoEngine(network, passes, calibration, settings, bench.path.name + note)
+    except BaseException:
+        passes.close()
+        raise
+
+
+def _bench(network: NetworkSpec, choice: Choice, calibration: Calibration, options: Mapping[str, object]) -> Bench:
+    """The network with the weights that were asked for, or the best. Raises as `Choice.given` and `Choice.best`."""
+    known = set(_options(network.frames))
+    if unknown := set(options) - known:
+        raise EngineError(f"{network.name} has no option {sorted(unknown)}; its options are {sorted(known)}")
+    check_bench(calibration, network)
+    given = options.get("weights")
+    if isinstance(given, Path) and given.suffix == EXPORTED:
+        return Bench(network, calibration, given, _exported_card(network, calibration, given))
+    path, card = choice.given(given, calibration) if isinstance(given, Path) else choice.best(calibration)
+    return Bench(network, calibration, path, card)
+
+
+def _exported_card(network: NetworkSpec, calibration: Calibration, path: Path) -> NetworkCard:
+    """Raises `NetworkFileError`, `EngineUnavailableError` (untrained) or `EngineMismatchError`."""
+    card = read_network_card(path)
+    check_trained(path, card.weights_state)
+    check_made_for(path, ("network", card.network, network.name), ("system", card.system, calibration.system))
+    if misfit := band_misfit(card, path, calibration, LARGEST_BAND_ERROR_NM):
+        raise EngineMismatchError(misfit)
+    return card
+
+
+def _wish(options: Mapping[str, object]) -> Wish:
+    runtime, tile = options.get("runtime"), options.get("tile")
+    return Wish(
+        runtime if isinstance(runtime, RuntimeName) else None,
+        str(options.get("device") or "auto"),
+        Precision(str(options.get("precision") or "fp32")),
+        tile if isinstance(tile, int) else None,
+    )
 
 
 def _choice(network: NetworkSpec, find_weights: FindWeights) -> Choice:

@@ -1,0 +1,183 @@
+"""Where a video network runs: what an operator asked for, what this machine offers, and what is ready."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from livecassi.calibration import Calibration
+from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError, RuntimeUnavailableError
+from livecassi.engines.exporting.card import MaskPlace, NetworkCard
+from livecassi.engines.exporting.registry import ExportRequest
+from livecassi.engines.networks.inputs import network_mask
+from livecassi.engines.networks.loading import require_torch
+from livecassi.engines.networks.memory import fits, free_memory
+from livecassi.engines.networks.passes import Passes
+from livecassi.engines.networks.prepared import ON_NVIDIA, PreparedNetwork, Target
+from livecassi.engines.networks.registry import NetworkSpec
+from livecassi.engines.networks.runtime_passes import MASK, RuntimePasses
+from livecassi.engines.precision import Precision
+from livecassi.engines.runtimes.cache import ArtefactCache
+from livecassi.engines.runtimes.choosing import TITLES, Chosen, choose_runtime
+from livecassi.engines.runtimes.contract import AnyArray, RuntimeName
+from livecassi.engines.runtimes.offers import Offer, Place
+from livecassi.engines.runtimes.preparation import Preparation
+from livecassi.engines.weights import WeightsCard, mask_id
+
+RUNTIMES = tuple(RuntimeName)
+EXPORTED = ".onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator asked for; None and "auto" leave it to the machine. `tile` in px, 0 for whole frames."""
+
+    runtime: RuntimeName | None = None
+    device: str = "auto"
+    precision: Precision = Precision.FP32
+    tile: int | None = None
+
+    @property
+    def of_torch(self) -> bool:
+        """Whether it can only be met by torch: tiles, or a device by name."""
+        return bool(self.tile) or self.device != "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A network with its weights, on one bench: `path` holds the tensors with `card`, or is an exported network."""
+
+    network: NetworkSpec
+    calibration: Calibration
+    path: Path
+    card: WeightsCard | NetworkCard
+
+    @property
+    def exported(self) -> NetworkCard | None:
+        """The card of an exported network."""
+        return self.card if isinstance(self.card, NetworkCard) else None
+
+
+class VideoRuntimes:
+    """Decides where a video network runs, and brings it there. `offered` looks at the machine, which takes a moment."""
+
+    def __init__(self, offered: Callable[[], tuple[Offer, ...]], kept: Callable[[], ArtefactCache]) -> None:
+        self._offered, self._kept = offered, kept
+
+    def choose(self, wish: Wish, *, exported: bool = False) -> Chosen:
+        """The runtime, and why. Raises `RuntimeUnavailableError`."""
+        able = [name for name in RUNTIMES if not (exported and name is RuntimeName.TORCH)]
+        if wish.of_torch and wish.runtime not in (None, RuntimeName.TORCH):
+            asked = f"tile={wish.tile}" if wish.tile else f"device={wish.device}"
+            raise RuntimeUnavailableError(
+                f"{asked} was asked for, which only torch knows, together with runtime={wish.runtime}; leave one out"
+            )
+        if wish.of_torch and not exported:
+            place = Place.CPU if wish.device == "cpu" else Place.CUDA
+            return Chosen(RuntimeName.TORCH, place, "torch: it was asked for by the options device or tile")
+        return choose_runtime(wish.runtime or "auto", able, self._offered())
+
+    def preparation(self, bench: Bench, wish: Wish) -> Preparation | None:
+        """What must be made before the chosen runtime starts quickly, or None. Raises as `choose`."""
+        chosen = self._settled(bench, wish)
+        if chosen.runtime is RuntimeName.TORCH:
+            return None
+        network = self._network(bench, wish, chosen)
+        if network.ready:
+            return None
+        torch = any(offer.available and offer.runtime is RuntimeName.TORCH for offer in self._offered())
+        instead = {"runtime": RuntimeName.TORCH} if torch and bench.exported is None else None
+        if torch and instead and wish.precision is Precision.FP16 and chosen.place is Place.CPU:
+            instead = None
+        return Preparation(
+            f"{bench.network.name} for {TITLES[chosen.runtime]}",
+            network.prepare,
+            instead,
+            needed=wish.runtime is not None or instead is None,
+        )
+
+    def passes(self, bench: Bench, wish: Wish) -> Passes:
+        """The network, ready. "auto" takes torch where what the chosen runtime needs was not prepared yet.
+
+        Raises `EngineUnavailableError`, `EngineMismatchError`, and as `TorchPasses`.
+        """
+        chosen = self._settled(bench, wish)
+        if chosen.runtime is not RuntimeName.TORCH:
+            network = self._network(bench, wish, chosen)
+            if wish.runtime is not None or bench.exported is not None or network.ready:
+                return RuntimePasses(network.runtime(), str(chosen.place), _constants(bench))
+        return self._in_torch(bench, wish)
+
+    def _settled(self, bench: Bench, wish: Wish) -> Chosen:
+        """The choice for frames of this size: where whole ones do not fit, "auto" takes torch and its tiles."""
+        _check_exported(bench)
+        chosen = self.choose(wish, exported=bench.exported is not None)
+        automatic = wish.runtime is None and wish.tile is None and bench.exported is None
+        if automatic and chosen.runtime is not RuntimeName.TORCH and not _fits(bench.calibration, chosen.place):
+            return Chosen(RuntimeName.TORCH, chosen.place, "torch: whole frames do not fit into the memory")
+        return chosen
+
+    def _network(self, bench: Bench, wish: Wish, chosen: Chosen) -> PreparedNetwork:
+        if wish.precision is Precision.FP16 and chosen.runtime not in ON_NVIDIA:
+            raise EngineUnavailableError(
+                f"precision=fp16 was asked for on {TITLES[chosen.runtime]}, which is slower than fp32 on a CPU; choose "
+                "fp32 or bf16"
+            )
+        target = Target(chosen.runtime, wish.precision)
+        card = bench.exported
+        if card is not None:
+            return PreparedNetwork(bench.path, card.weights_sha256, target, self._kept())
+        _, height, width = bench.calibration.cube_shape
+        request = ExportRequest(
+            bench.network.name,
+            bench.path,
+            bench.calibration.system,
+            height,
+            width,
+            target.exported,
+            bench.calibration,
+        )
+        assert isinstance(bench.card, WeightsCard)
+        return PreparedNetwork(request, bench.card.tensors_sha256, target, self._kept())
+
+    def _in_torch(self, bench: Bench, wish: Wish) -> Passes:
+        require_torch(bench.network.name)
+        from livecassi.engines.networks.runner import Placing, fitting_tile
+        from livecassi.engines.networks.torch_passes import TorchPasses
+
+        tile = fitting_tile(wish.device, bench.calibration.cube_shape[1:]) if wish.tile is None else wish.tile
+        placing = Placing(wish.device, wish.precision, tile)
+        return TorchPasses(bench.network.name, bench.path, bench.calibration, placing)
+
+
+def _fits(calibration: Calibration, place: Place) -> bool:
+    """Whether the main memory holds whole frames; what does not fit into a GPU's is told when it is loaded."""
+    return place is not Place.CPU or fits(calibration.cube_shape[1:], "graph", free_memory())
+
+
+def _check_exported(bench: Bench) -> None:
+    """Raises `EngineMismatchError` for an exported network of another size or mask."""
+    card, calibration = bench.exported, bench.calibration
+    if card is None:
+        return
+    name = calibration.header.name or calibration.id[:8]
+    if (card.height, card.width) != calibration.cube_shape[1:]:
+        raise EngineMismatchError(
+            f"{bench.path} was exported for scenes of {card.height} x {card.width}, calibration '{name}' has "
+            f"{calibration.cube_shape[1]} x {calibration.cube_shape[2]}; export it for this calibration"
+        )
+    same_mask = card.mask_id == mask_id(calibration.mask) and calibration.system.single_disperser
+    if card.mask is MaskPlace.BAKED and card.calibration_id != calibration.id and not same_mask:
+        raise EngineMismatchError(
+            f"{bench.path} was exported with another mask than that of calibration '{name}'; export it for this "
+            "calibration with 'livecassi export-network --calibration'"
+        )
+
+
+def _constants(bench: Bench) -> dict[str, AnyArray]:
+    """What a network that takes the mask as an input is given with every window."""
+    card = bench.exported
+    if card is None or card.mask is not MaskPlace.INPUT:
+        return {}
+    return {MASK: np.ascontiguousarray(network_mask(bench.calibration), np.float32)}
