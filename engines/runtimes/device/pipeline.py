@@ -70,7 +70,10 @@ class _Lane:
 
 
 class FramePipeline:
-    """Used by one thread, inside `with ops`. `hop` frames make a pass due; before that `submit` gives no ticket."""
+    """Used by one thread, inside `with ops`. `hop` frames make a pass due; before that `submit` gives no ticket.
+
+    Where the device fails, the window is no longer whole: `reset` it, or make a new pipeline.
+    """
 
     def __init__(self, executable: Executable, ops: DeviceOps, hop: int = 1) -> None:
         self._executable, self._ops, self._hop = executable, ops, hop
@@ -82,6 +85,8 @@ class FramePipeline:
                 f"{frames or 'none'}; export it with camera frames"
             )
         self._length, self._shape = frames.shape[0], (frames.shape[1], frames.shape[2])
+        if not 1 <= hop <= self._length:
+            raise EngineError(f"hop {hop} found, expected 1 to {self._length}, the frames of one pass")
         self._frame_bytes = frames.nbytes // self._length
         self._upload, self._compute, self._download = (ops.stream() for _ in range(3))
         self._window = ops.alloc(frames.nbytes)

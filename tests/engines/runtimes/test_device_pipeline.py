@@ -248,6 +248,8 @@ def test_without_its_settings_or_without_frames_nothing_begins() -> None:
             made.submit(frame(0))
         with pytest.raises(EngineError, match="takes no raw frames"):
             FramePipeline(Blind(ops), ops)
+        with pytest.raises(EngineError, match="hop 4 found, expected 1 to 3"):
+            FramePipeline(Weighted(ops), ops, hop=4)
     ops.close()
 
 

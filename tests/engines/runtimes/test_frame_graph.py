@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,12 @@ from livecassi.calibration.correct import Corrector
 from livecassi.drivers import Frame
 from livecassi.engines.errors import NetworkFileError
 from livecassi.engines.exporting.frame_graph import with_camera_frames
+from livecassi.engines.runtimes.contract import TensorSpec
 from livecassi.engines.runtimes.device.frame_inputs import correction_inputs, pick_weights
+from livecassi.engines.runtimes.device.host_ops import HostOps
+from livecassi.engines.runtimes.device.ops import Buffer, Stream
+from livecassi.engines.runtimes.device.pipeline import FramePipeline
+from livecassi.engines.runtimes.onnx_tensors import declared_tensors
 
 onnx = pytest.importorskip("onnx", reason="the graph is made with onnx")
 ort = pytest.importorskip("onnxruntime", reason="the graph is run by ONNX Runtime")
@@ -86,6 +92,53 @@ def test_cubes_pictures_and_spectra_are_those_of_the_parts(bit_depth: int, posit
         for place, (row, column) in enumerate(PICKS):
             np.testing.assert_allclose(found["spectra"][shown, place], mean_spectrum(cube, row, column, 3), atol=2e-6)
         assert not found["spectra"][shown, len(PICKS) :].any()
+
+
+class OnnxRuntimeOnHost:
+    """The widened network as the pipeline runs it, in the memory of `HostOps`."""
+
+    def __init__(self, model: Any, ops: HostOps) -> None:
+        content = model.SerializeToString()
+        self.inputs, self.outputs = declared_tensors(content, "the network")
+        self._session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+        self._ops = ops
+        self._bound: dict[str, int] = {}
+
+    def bind(self, name: str, address: int) -> None:
+        self._bound[name] = address
+
+    def enqueue(self, stream: Stream) -> None:
+        bound = dict(self._bound)
+
+        def view(spec: TensorSpec) -> Any:
+            memory = self._ops.memory(Buffer(bound[spec.name], spec.nbytes))
+            return memory.view(spec.dtype).reshape(spec.shape)
+
+        def kernel() -> None:
+            found = self._session.run(None, {spec.name: view(spec) for spec in self.inputs})
+            for spec, values in zip(self.outputs, found, strict=True):
+                view(spec)[:] = values
+
+        self._ops.run(stream, kernel)
+
+
+def test_raw_frames_go_through_the_pipeline_to_the_same_pictures() -> None:
+    calibration, plain = bench(12), video_network(T, HEIGHT, WIDTH, BANDS, STEP)
+    inputs = settings(calibration, 12)
+    model, ops = with_camera_frames(plain, TABLE), HostOps(Random(3).choice)
+    frames = np.random.default_rng(4).integers(0, 4096, (6, HEIGHT, COLUMNS)).astype(np.uint16)
+    with ops:
+        pipeline = FramePipeline(OnnxRuntimeOnHost(model, ops), ops)
+        pipeline.configure(inputs)
+        for number, pixels in enumerate(frames):
+            ticket = pipeline.submit(pixels, cubes=True)
+            assert ticket is not None
+            found = pipeline.result(ticket)
+            window = np.stack([frames[max(0, number - back)] for back in (2, 1, 0)])
+            expected = run(model, {**inputs, "frames": window.view(np.uint8).reshape(*window.shape, 2)})
+            for name, values in expected.items():
+                np.testing.assert_array_equal(found[name], values)
+    ops.close()
 
 
 def test_a_camera_may_have_more_columns_than_the_network_reads() -> None:
