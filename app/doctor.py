@@ -230,7 +230,7 @@ def check_runtimes(offered: Sequence[Offer]) -> Iterator[Check]:
     for offer in offered:
         version = f"{offer.version}: " if offer.version else ""
         yield Check(
-            topic=f"runtime {offer.title}",
+            topic=offer.title,
             status=Status.OK if offer.available else Status.MISSING,
             found=version + offer.reason,
             advice="" if offer.available else "networks run on another; only where wanted: " + offer.install,

@@ -189,6 +189,7 @@ class OnnxRuntime:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # one block for all tensors of a pass: PG-SVRT takes twice the memory so
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores, too
         options.log_severity_level = _ERRORS_ONLY
         return options
 

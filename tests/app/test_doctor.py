@@ -36,8 +36,8 @@ def test_a_bare_machine_is_diagnosed(tmp_path: Path) -> None:
     assert found["cameras"].status is Status.MISSING
     assert str(tmp_path) in found["cameras"].found
     assert "GPU" in found
-    assert found["runtime openvino on cpu"].status is Status.OK
-    assert "runtime tensorrt on cuda" in found
+    assert found["openvino on cpu"].status is Status.OK
+    assert "tensorrt on cuda" in found
     assert {"torch", "onnxruntime", "tensorrt", "seabreeze"} <= found.keys()
     assert all(check.advice for check in found.values() if check.status is not Status.OK)
     if sys.platform == "linux":
@@ -128,7 +128,7 @@ def test_runtimes_have_a_line_each() -> None:
         Offer(RuntimeName.TENSORRT_RTX, Place.CUDA, True, f"on an RTX; {NEVER_ON_A_GPU}", "1.7"),
     )
     ready, absent, unproven = check_runtimes(offered)
-    assert (ready.topic, ready.status, ready.found) == ("runtime openvino on cpu", Status.OK, "2026.4: ready")
+    assert (ready.topic, ready.status, ready.found) == ("openvino on cpu", Status.OK, "2026.4: ready")
     assert (absent.status, absent.found) == (Status.MISSING, "not installed")
     assert "pip install 'livecassi[tensorrt]'" in absent.advice
     assert unproven.found == "1.7: on an RTX; never run on a GPU by the makers"
