@@ -1,0 +1,227 @@
+"""A video network on the runtimes of this machine: the cubes of torch, prepared once, and what is refused."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from weight_files import save_pg_svrt
+
+from livecassi.calibration import Calibration, CalibrationHeader, Measurement, System
+from livecassi.engines import EngineMismatchError, EngineSpec, EngineUnavailableError, build_engine
+from livecassi.engines.errors import NetworkFileError, RuntimeUnavailableError
+from livecassi.engines.exporting.export import export_network
+from livecassi.engines.exporting.registry import ExportRequest
+from livecassi.engines.networks import find_network
+from livecassi.engines.networks.prepared import NETWORK
+from livecassi.engines.networks.video_spec import video_spec
+from livecassi.engines.registry import parsed_options
+from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.offers import Offer, Place
+from livecassi.engines.runtimes.preparation import Preparation, Unwatched, Watched
+from livecassi.engines.weights import TrainingState, read_card
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NAME, SYSTEM = "pg-svrt", System.DD_CASSI
+BANDS, HEIGHT, WIDTH = 30, 20, 36
+TORCH = Offer(RuntimeName.TORCH, Place.CPU, True, "ready", "2.13")
+OPENVINO = Offer(RuntimeName.OPENVINO, Place.CPU, True, "ready", "2026.4")
+ONNXRUNTIME = Offer(RuntimeName.ONNXRUNTIME, Place.CPU, True, "ready", "1.31")
+NOTHING = Offer(RuntimeName.OPENVINO, Place.CPU, False, "not installed", "", "pip install openvino")
+Array32 = NDArray[np.float32]
+
+
+def bench(height: int = HEIGHT, seed: int = 5) -> Calibration:
+    mask = (np.random.default_rng(seed).random((height, WIDTH + 2 * (BANDS - 1))) > 0.5).astype(np.float32)
+    shifts = 2 * np.arange(BANDS, dtype=np.float32)
+    nanometres = np.linspace(410, 700, BANDS, dtype=np.float32)
+    return Calibration(CalibrationHeader(system=SYSTEM, name="bench"), nanometres, mask, shifts, np.ones(BANDS))
+
+
+BENCH = bench()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of this module's own."""
+    folder = tmp_path_factory.mktemp("kept")
+    folder.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_pg_svrt(tmp_path_factory.mktemp("weights") / "random.safetensors", SYSTEM)
+
+
+def spec_with(weights: Path, *offered: Offer) -> EngineSpec:
+    """The engine on a machine that offers these runtimes."""
+
+    class Found:
+        path, card = weights, read_card(weights)
+
+    def find(_name: str, system: System) -> Sequence[Found]:
+        return [Found()] if Found.card.system == system else []
+
+    return video_spec(find_network(NAME), "dear", find, offered=lambda: offered)
+
+
+def preparation(spec: EngineSpec, calibration: Calibration = BENCH, **options: str) -> Preparation | None:
+    return spec.preparation(calibration, parsed_options(spec, options))
+
+
+def cubes(spec: EngineSpec, calibration: Calibration = BENCH, **options: str) -> tuple[Array32, dict[str, str]]:
+    """The cubes `(4, C, H, W)` of a short sequence, and the options that the engine was built with."""
+    frames = [np.random.default_rng(i).uniform(0, 6, calibration.measurement_shape).astype("f4") for i in range(4)]
+    with build_engine({NAME: spec}, NAME, calibration, {"brightness": "0.5", **options}) as engine:
+        made = [engine.reconstruct(Measurement(values, calibration.id, i)) for i, values in enumerate(frames)]
+        return np.stack([cube.values for cube in made if cube is not None]), dict(engine.info.options)
+
+
+def psnr(found: Array32, expected: Array32) -> float:
+    rms = float(np.sqrt(np.mean((found.astype(np.float64) - expected) ** 2)))
+    return 20 * np.log10(float(np.abs(expected).max()) / max(rms, 1e-12))
+
+
+@pytest.fixture(scope="module")
+def prepared(weights: Path) -> EngineSpec:
+    """The engine once it was prepared for OpenVINO in fp32."""
+    spec = spec_with(weights, TORCH, OPENVINO, ONNXRUNTIME)
+    steps = preparation(spec, runtime="openvino")
+    assert steps is not None
+    said: list[str] = []
+    steps.run(Watched(lambda doing, _: said.append(doing)))
+    assert any("exporting pg-svrt" in line for line in said)
+    assert "compiling for OpenVINO" in said
+    return spec
+
+
+# ---- cubes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runtime", [RuntimeName.OPENVINO, RuntimeName.ONNXRUNTIME])
+def test_runtimes_give_the_cubes_of_torch(prepared: EngineSpec, runtime: RuntimeName) -> None:
+    expected, _ = cubes(prepared, runtime="torch")
+    found, options = cubes(prepared, runtime=runtime)
+    assert (options["runtime"], options["precision"]) == (runtime, "fp32")
+    assert psnr(found, expected) >= 80
+
+
+def test_what_was_prepared_is_taken_by_itself_and_needs_no_torch(prepared: EngineSpec) -> None:
+    assert preparation(prepared) is None
+    _, options = cubes(prepared)
+    assert options["runtime"] == "openvino"
+
+
+def test_until_then_torch_is_taken(weights: Path) -> None:
+    spec, other = spec_with(weights, TORCH, OPENVINO), bench(seed=6)
+    steps = preparation(spec, other)
+    assert steps is not None
+    assert not steps.needed
+    assert steps.meanwhile == {"runtime": RuntimeName.TORCH}
+    assert cubes(spec, other)[1]["runtime"] == "torch"
+
+
+def test_a_runtime_that_was_asked_for_is_waited_for(weights: Path) -> None:
+    spec, other = spec_with(weights, TORCH, OPENVINO), bench(seed=7)
+    steps = preparation(spec, other, runtime="openvino")
+    assert steps is not None
+    assert steps.needed
+    with pytest.raises(EngineUnavailableError, match="not prepared for openvino and this bench yet"):
+        cubes(spec, other, runtime="openvino")
+
+
+def test_a_network_that_was_damaged_is_made_anew(prepared: EngineSpec, kept: Path) -> None:
+    (file,) = kept.glob(f"*/{NETWORK}")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+    found, options = cubes(prepared, runtime="onnxruntime")
+    assert options["runtime"] == "onnxruntime"
+    assert psnr(found, cubes(prepared, runtime="torch")[0]) >= 80
+    assert list((kept / "quarantine").iterdir())
+
+
+# ---- choices and refusals ------------------------------------------------------------------------------------------
+
+
+def test_tiles_and_devices_are_torchs(weights: Path) -> None:
+    spec = spec_with(weights, TORCH, OPENVINO)
+    assert preparation(spec, tile="128") is None
+    assert cubes(spec, device="cpu")[1]["runtime"] == "torch"
+    with pytest.raises(RuntimeUnavailableError, match="tile=128 was asked for, which only torch knows"):
+        cubes(spec, tile="128", runtime="openvino")
+
+
+def test_fp16_is_refused_on_a_processor(weights: Path) -> None:
+    with pytest.raises(EngineUnavailableError, match="precision=fp16 was asked for on OpenVINO"):
+        cubes(spec_with(weights, TORCH, OPENVINO), precision="fp16", runtime="openvino")
+
+
+def test_a_runtime_that_is_not_there_is_named_with_what_to_do(weights: Path) -> None:
+    spec = spec_with(weights, NOTHING)
+    with pytest.raises(RuntimeUnavailableError, match=r"OpenVINO cannot be used here .*pip install openvino"):
+        cubes(spec, runtime="openvino")
+    assert "none of the runtimes" in spec.runs_on()
+
+
+def test_the_list_of_engines_says_where_it_would_run_and_why(weights: Path) -> None:
+    assert spec_with(weights, TORCH, OPENVINO).runs_on() == "OpenVINO on the processor: the quickest there"
+    assert spec_with(weights, TORCH, NOTHING).runs_on().startswith("torch on the processor")
+
+
+# ---- networks that were exported elsewhere -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def baked(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "baked.onnx"
+    export_network(ExportRequest(NAME, weights, SYSTEM, HEIGHT, WIDTH, calibration=BENCH), out, Unwatched())
+    return out
+
+
+def test_an_exported_network_runs_without_torch(weights: Path, baked: Path) -> None:
+    without_torch = spec_with(weights, ONNXRUNTIME)
+    assert preparation(without_torch, weights=str(baked)) is None
+    found, options = cubes(without_torch, weights=str(baked))
+    assert (options["weights"], options["runtime"]) == ("baked.onnx", "onnxruntime")
+    assert psnr(found, cubes(spec_with(weights, TORCH), runtime="torch")[0]) >= 80
+
+
+def test_a_network_that_takes_the_mask_serves_every_bench_of_its_size(weights: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "any.onnx", bench(seed=8)
+    export_network(ExportRequest(NAME, weights, SYSTEM, HEIGHT, WIDTH), out, Unwatched())
+    for calibration in (BENCH, other):
+        found, _ = cubes(spec_with(weights, ONNXRUNTIME), calibration, weights=str(out))
+        assert psnr(found, cubes(spec_with(weights, TORCH), calibration, runtime="torch")[0]) >= 80
+
+
+def test_an_exported_network_for_another_bench_is_refused(weights: Path, baked: Path) -> None:
+    spec = spec_with(weights, ONNXRUNTIME)
+    with pytest.raises(EngineMismatchError, match="was exported with another mask"):
+        cubes(spec, bench(seed=9), weights=str(baked))
+    with pytest.raises(EngineMismatchError, match="was exported for scenes of 20 x 36"):
+        cubes(spec, bench(height=24), weights=str(baked))
+    moved = replace(BENCH, wavelengths_nm=BENCH.wavelengths_nm + 40)
+    with pytest.raises(EngineMismatchError, match="band 0 at 410 nm"):
+        cubes(spec, moved, weights=str(baked))
+    with pytest.raises(RuntimeUnavailableError, match="does not run on torch"):
+        cubes(spec, weights=str(baked), runtime="torch")
+
+
+def test_an_untrained_or_foreign_network_is_never_shown(weights: Path, tmp_path: Path) -> None:
+    spec, out = spec_with(weights, ONNXRUNTIME), tmp_path / "untrained.onnx"
+    untrained = save_pg_svrt(tmp_path / "untrained.safetensors", SYSTEM, state=TrainingState.UNTRAINED)
+    export_network(ExportRequest(NAME, untrained, SYSTEM, HEIGHT, WIDTH), out, Unwatched())
+    with pytest.raises(EngineUnavailableError, match="are untrained"):
+        cubes(spec, weights=str(out))
+    foreign = tmp_path / "foreign.onnx"
+    foreign.write_bytes(b"\x08\x09")
+    with pytest.raises(NetworkFileError, match=r"foreign\.onnx"):
+        cubes(spec, weights=str(foreign))
