@@ -1,15 +1,18 @@
 """Networks to export in tests: weights for each, a bench, and inputs for whatever a graph declares."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from weight_files import save_pg_svrt
 
 from livecassi.app.weight_places import shipped_folder
 from livecassi.calibration import Calibration, CalibrationHeader, System
 from livecassi.engines.exporting.registry import ExportRequest, find_export
+from livecassi.engines.networks.pg_svrt.difference import difference
 
 BANDS, STEP = 30, 2
 
@@ -51,3 +54,22 @@ def random_inputs(shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.fl
     """Values of 0..1 for inputs of these shapes."""
     random = np.random.default_rng(4)
     return {name: random.random(shape, np.float32) for name, shape in shapes.items()}
+
+
+def run(model: Any, inputs: Mapping[str, NDArray[np.float32]], *, as_written: bool = False) -> torch.Tensor:
+    """The output of a network in ONNX Runtime on one thread of the CPU; `as_written`: operators are not fused."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    if as_written:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, dict(inputs))[0])
+
+
+def decibels(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """The PSNR; infinite where nothing differs."""
+    compared = difference(found, expected).psnr_db
+    return np.inf if compared is None else compared

@@ -83,7 +83,7 @@ def _layer_norm(
     *_: object,
 ) -> Results:
     scale = torch.ones(*shape) if weight is None else weight
-    inputs = [whole(writer, given), whole(writer, scale), None if bias is None else whole(writer, bias)]
+    inputs = [whole(writer, given), whole(writer, scale), *([] if bias is None else [whole(writer, bias)])]
     return [writer.add("LayerNormalization", inputs, shape_of(results[0]), axis=-len(shape), epsilon=eps)]
 
 

@@ -67,22 +67,20 @@ class GraphWriter:
         return self.constant(np.array(values, np.int64))
 
     def add(
-        self, operator: str, inputs: Sequence[Value | None], shape: Sequence[int], dtype: str = "", **attributes: object
+        self, operator: str, inputs: Sequence[Value], shape: Sequence[int], dtype: str = "", **attributes: object
     ) -> Value:
         """An operator with one output of that shape; its type is that of the first input where none is given."""
-        first = inputs[0]
-        assert first is not None
-        return self.add_several(operator, inputs, [shape], dtype or first.dtype, **attributes)[0]
+        return self.add_several(operator, inputs, [shape], dtype or inputs[0].dtype, **attributes)[0]
 
     def add_several(
         self,
         operator: str,
-        inputs: Sequence[Value | None],
+        inputs: Sequence[Value],
         shapes: Sequence[Sequence[int]],
         dtype: str,
         **attributes: object,
     ) -> list[Value]:
-        """An operator with an output of each of the `shapes`; an input of None is left out.
+        """An operator with an output of each of the `shapes`.
 
         What was computed before from the same inputs is not computed again.
         """
@@ -94,7 +92,7 @@ class GraphWriter:
     def _added(
         self,
         operator: str,
-        inputs: Sequence[Value | None],
+        inputs: Sequence[Value],
         shapes: Sequence[Sequence[int]],
         dtype: str,
         attributes: Mapping[str, Any],
@@ -106,7 +104,7 @@ class GraphWriter:
         ]
         node = self._onnx.helper.make_node(
             operator,
-            [value.name if value else "" for value in inputs],
+            [value.name for value in inputs],
             [value.name for value in outputs],
             name=f"{self.place}/{operator}_{number}",
             **attributes,
@@ -135,6 +133,7 @@ class GraphWriter:
     def model(self, outputs: Mapping[str, Value]) -> "onnx.ModelProto":
         """The network with these outputs by name."""
         helper = self._onnx.helper
+        self.place = ""
         for name, value in outputs.items():
             self.add("Identity", [value], value.shape)
             self._nodes[-1].output[0] = name

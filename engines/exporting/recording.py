@@ -38,6 +38,9 @@ class Recorded(Tensor):
     def __init__(self, writer: GraphWriter, value: Value, shape_only: Tensor) -> None:
         self.writer, self.value, self.shape_only = writer, value, shape_only
 
+    def __repr__(self, *, tensor_contents: object = None) -> str:
+        return f"Recorded({self.value})"
+
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]  # the signature is torch's
         cls, operator: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -58,13 +61,11 @@ def record(
     written down.
     """
     writer = GraphWriter(name)
-    tensors = [
-        Recorded(writer, writer.input(key, shape), torch.empty(*shape, device="meta")) for key, shape in inputs.items()
-    ]
     hooks = _placing_hooks(network, writer)
     try:
         with torch.inference_mode():  # torch's operators arrive whole then: a linear map is one, not three
-            result = run(*tensors)
+            shapes = {key: torch.empty(*shape, device="meta") for key, shape in inputs.items()}
+            result = run(*(Recorded(writer, writer.input(key, inputs[key]), shape) for key, shape in shapes.items()))
     finally:
         for hook in hooks:
             hook.remove()
@@ -75,7 +76,7 @@ def record(
     return writer.model({output: result.value})
 
 
-def shapes_only(tensors: Any) -> Any:
+def _shapes_only(tensors: Any) -> Any:
     """Arguments of a torch operator with tensors that have no values."""
     return tree.tree_map_only(Tensor, lambda t: t.shape_only if isinstance(t, Recorded) else t.to("meta"), tensors)
 
@@ -93,7 +94,13 @@ def _record(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
                 "write it with others, or add one to livecassi.engines.exporting.aten"
             )
         return simpler
-    expected = operator(*shapes_only(args), **shapes_only(kwargs))
+    try:
+        expected = operator(*_shapes_only(args), **_shapes_only(kwargs))
+    except NotImplementedError as error:
+        raise PreparationError(
+            f"{writer.place or 'the network'} indexes by flags, or does something else whose result has a shape that "
+            f"depends on values ({operator}); it cannot be exported"
+        ) from error
     several = isinstance(expected, (list, tuple))
     shapes = cast(list[Tensor], list(expected) if several else [expected])
     values = translate(writer, shapes, *args, **kwargs)

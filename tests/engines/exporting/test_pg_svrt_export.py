@@ -1,0 +1,80 @@
+"""PG-SVRT as it is exported: the mask inside or as an input, the authors' outputs, norms as one operator."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from exported_networks import bench, decibels, random_inputs, run, smallest_request
+from safetensors.torch import load_file
+from torch import nn
+from weight_files import save_pg_svrt
+
+from livecassi.calibration import System
+from livecassi.engines.exporting.export import exported
+from livecassi.engines.exporting.registry import ExportRequest, export_specs
+from livecassi.engines.networks import load_network
+from livecassi.engines.networks.inputs import network_mask
+from livecassi.engines.networks.pg_svrt.difference import difference
+from livecassi.engines.networks.pg_svrt.windows import as_graph
+from livecassi.engines.runtimes.onnx_tensors import declared_tensors
+from livecassi.engines.runtimes.preparation import Unwatched
+
+pytest.importorskip("onnx", reason="networks are exported with onnx")
+pytest.importorskip("onnxruntime", reason="exported networks are run by ONNX Runtime")
+
+FP32_DB = 80
+USUAL = (System.SD_CASSI, System.DD_CASSI)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize("system", USUAL)
+def test_a_mask_that_is_part_of_the_network_is_the_mask_as_an_input(system: System, tmp_path: Path) -> None:
+    calibration = bench(system, 17, 20)
+    with_mask = smallest_request("pg-svrt", system, tmp_path, calibration)
+    model, _ = exported(with_mask, Unwatched())
+    (declared,), _ = declared_tensors(model.SerializeToString(), "it")
+    inputs = random_inputs({declared.name: declared.shape})
+    mask = network_mask(calibration)
+    seen = np.broadcast_to(mask, (30, *mask.shape[-2:])).copy()
+    without = ExportRequest("pg-svrt", with_mask.weights, system, 17, 20)
+    expected = export_specs()["pg-svrt"].reference(without)({**inputs, "mask": seen})
+    assert declared.name == "measurement"
+    assert decibels(run(model, inputs), torch.from_numpy(expected)) >= FP32_DB
+
+
+@pytest.mark.parametrize("system", USUAL)
+def test_onnx_runtime_gives_the_authors_outputs(system: System, shared: Path, tmp_path: Path) -> None:
+    folder = shared / "golden" / ("pgsvrt_sd" if system.single_disperser else "pgsvrt_dd")
+    state = load_file(folder / "weights.safetensors")
+    weights = save_pg_svrt(tmp_path / "w.safetensors", system, lambda network: network.load_state_dict(state))
+    with np.load(folder / "case_b64x96.npz") as case:
+        mask, measurement, expected = (case[name].astype(np.float32) for name in ("mask2d", "meas", "out"))
+    step = 0 if system.single_disperser else 2
+    seen = np.stack([mask[:, step * band : step * band + 96] for band in range(30)])
+    model, _ = exported(ExportRequest("pg-svrt", weights, system, 64, 96), Unwatched())
+    found = run(model, {"measurement": measurement[None], "mask": seen})
+    assert difference(found[0], torch.from_numpy(expected)).rms <= 2e-6
+
+
+def test_every_layer_norm_is_one_operator_and_nothing_is_left_to_clean_up(tmp_path: Path) -> None:
+    request = smallest_request("pg-svrt", System.DD_CASSI, tmp_path)
+    network = load_network("pg-svrt", request.weights, request.system)
+    calls: list[nn.Module] = []
+    for module in network.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.register_forward_hook(lambda module, *_: calls.append(module))
+    with torch.inference_mode(), as_graph():
+        network(torch.rand(1, 3, 17, 20), torch.rand(30, 17, 20))
+    graph = exported(request, Unwatched())[0].graph
+    assert Counter(node.op_type for node in graph.node)["LayerNormalization"] == len(calls) > 0
+
+    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    made = [name for node in graph.node for name in node.output]
+    assert all(read.intersection(node.output) for node in graph.node)
+    assert {tensor.name for tensor in graph.initializer} <= read
+    contents = [(tensor.data_type, tuple(tensor.dims), tensor.raw_data) for tensor in graph.initializer]
+    assert len(set(contents)) == len(contents)
+    assert len(set(made)) == len(made)
