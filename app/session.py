@@ -147,6 +147,7 @@ class Session:
         with self._lock:
             self._stopping = True  # from now on no thread of the session makes another
         self._tell_to_stop()
+        self._engines.cancel()  # nobody waits for an engine that is still being prepared
         stuck = False
         for thread in self._threads:
             timeout_s = pass_timeout_s if thread.name.endswith("reconstruction") else JOIN_TIMEOUT_S
