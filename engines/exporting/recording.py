@@ -38,7 +38,7 @@ class Recorded(Tensor):
     def __init__(self, writer: GraphWriter, value: Value, shape_only: Tensor) -> None:
         self.writer, self.value, self.shape_only = writer, value, shape_only
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"Recorded({self.value})"
 
     @classmethod
