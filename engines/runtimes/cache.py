@@ -101,7 +101,10 @@ class ArtefactCache:
         self._set_aside(found.folder, reason)
 
     def log_of(self, fields: Fields) -> Path:
-        """Where `build` may write its log: it stays there when it fails, and goes into the entry when not."""
+        """Where `build` may write its log: it stays there when it fails, and goes into the entry when not.
+
+        A file `build.log` that it writes into its folder is added to it.
+        """
         folder = private_folder(self.folder) / "logs"
         with suppress(OSError):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -118,7 +121,10 @@ class ArtefactCache:
         started = time.monotonic()
         try:
             part.mkdir(mode=0o700)
-            build(part)
+            try:
+                build(part)
+            finally:
+                self._gather_log(part, self.log_of(fields))
             with suppress(FileNotFoundError):
                 self.log_of(fields).replace(part / BUILD_LOG)
             describe(part, fields, time.monotonic() - started)
@@ -128,6 +134,14 @@ class ArtefactCache:
         finally:
             shutil.rmtree(part, ignore_errors=True)
         return read_entry(self.folder / key, fields)
+
+    def _gather_log(self, part: Path, gathered: Path) -> None:
+        """Add the log that a build left beside what it made, which is removed where the build failed."""
+        with suppress(OSError):
+            lines = (part / BUILD_LOG).read_bytes()
+            with gathered.open("ab") as file:
+                file.write(lines)
+            (part / BUILD_LOG).unlink()
 
     @contextmanager
     def _locked(self, key: str, progress: Progress) -> Iterator[None]:

@@ -69,7 +69,8 @@ def test_numbers_that_json_does_not_know_are_refused(cache: ArtefactCache) -> No
 def test_a_failed_build_leaves_nothing_but_its_log(cache: ArtefactCache) -> None:
     def build(folder: Path) -> None:
         (folder / "blob").write_bytes(b"half")
-        cache.log_of(FIELDS).write_text("it went wrong")
+        (folder / BUILD_LOG).write_text(" wrong")
+        cache.log_of(FIELDS).write_text("it went")
         raise PreparationError("it went wrong")
 
     with pytest.raises(PreparationError, match="it went wrong"):
@@ -82,7 +83,8 @@ def test_a_failed_build_leaves_nothing_but_its_log(cache: ArtefactCache) -> None
 def test_the_log_of_a_build_goes_into_the_entry(cache: ArtefactCache) -> None:
     def build(folder: Path) -> None:
         (folder / "blob").write_bytes(b"whole")
-        cache.log_of(FIELDS).write_text("all well")
+        (folder / BUILD_LOG).write_text(" well")
+        cache.log_of(FIELDS).write_text("all")
 
     made = cache.make(FIELDS, build)
     assert (made.folder / BUILD_LOG).read_text() == "all well"
