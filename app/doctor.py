@@ -21,7 +21,9 @@ from pydantic import BaseModel, ConfigDict
 
 from livecassi.drivers import SourceError
 from livecassi.drivers.producers import PRODUCER_VARIABLE, find_producers, list_cameras
-from livecassi.engines.errors import DriverError
+from livecassi.engines.errors import DriverError, RuntimeUnavailableError
+from livecassi.engines.runtimes.choosing import AUTO, choose_runtime
+from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.nvidia_driver import Driver, NoDriverError, probe_driver, words
 from livecassi.engines.runtimes.offers import Offer, offers, remembered
 
@@ -227,6 +229,11 @@ def check_gpu(probe: Callable[[], Driver]) -> Check:
 
 def check_runtimes(offered: Sequence[Offer]) -> Iterator[Check]:
     """A line for every runtime and place: what can execute networks here, and what the others lack."""
+    try:
+        reason = choose_runtime(AUTO, tuple(RuntimeName), offered).reason
+        yield Check(topic="networks run on", status=Status.OK, found=reason)
+    except RuntimeUnavailableError as error:
+        yield Check(topic="networks run on", status=Status.MISSING, found="nothing", advice=str(error))
     for offer in offered:
         version = f"{offer.version}: " if offer.version else ""
         yield Check(

@@ -9,6 +9,7 @@ from livecassi.engines.gap_tv import SpectralBasis, gap_tv_spec, parse_basis_tab
 from livecassi.engines.networks import find_network
 from livecassi.engines.networks.live.spec import live_spec
 from livecassi.engines.networks.video_spec import video_spec
+from livecassi.engines.runtimes.offers import Offer, offers
 
 PG_SVRT_COST = "about 3 s for a pass of three frames of 256 x 256 on 2 CPU cores; made for a GPU"
 BASIS = "spectra/reflectance_basis.csv"
@@ -20,12 +21,18 @@ def reflectance_basis() -> SpectralBasis:
     return parse_basis_table(resources.files("livecassi.resources").joinpath(BASIS).read_text("utf-8"), BASIS)
 
 
+@cache
+def runtimes_here() -> tuple[Offer, ...]:
+    """What this machine runs networks on; the first call asks the GPU's driver, which takes up to half a second."""
+    return offers()
+
+
 def engine_specs() -> dict[str, EngineSpec]:
     """Every engine by name."""
     pg_svrt = find_network("pg-svrt")
     specs = [
         gap_tv_spec(reflectance_basis()),
         live_spec(find_weights, user_folder),
-        video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder),
+        video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder, runtimes_here),
     ]
     return {spec.name: spec for spec in specs}

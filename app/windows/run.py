@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 
 from livecassi.app.engine_choice import AUTO, chosen_engine
 from livecassi.app.engine_list import engine_specs as listed_engines
+from livecassi.app.engine_list import runtimes_here
 from livecassi.app.opening import SourceRequest, open_session
 from livecassi.app.session import Session
 from livecassi.app.windows.main_window import MainWindow
@@ -90,6 +92,7 @@ def view_source(
 ) -> int:
     """Open a source and show it; what `livecassi view` does. Raises `LivecassiError` before a window is shown."""
     check_display()
+    threading.Thread(target=runtimes_here, name="runtimes", daemon=True).start()  # known before the list is shown
     specs = listed_engines()
     options = engine_options or {}
     if engine_name != AUTO:  # nonsense is refused before a source is opened and a window is shown

@@ -125,10 +125,18 @@ def test_runtimes_have_a_line_each() -> None:
     offered = (
         Offer(RuntimeName.OPENVINO, Place.CPU, True, "ready", "2026.4", "pip install livecassi"),
         Offer(RuntimeName.TENSORRT, Place.CUDA, False, "not installed", "", "pip install 'livecassi[tensorrt]'"),
-        Offer(RuntimeName.TENSORRT_RTX, Place.CUDA, True, f"on an RTX; {NEVER_ON_A_GPU}", "1.7"),
+        Offer(RuntimeName.TENSORRT_RTX, Place.CUDA, True, f"on an RTX; {NEVER_ON_A_GPU}", "1.7", proven=False),
     )
-    ready, absent, unproven = check_runtimes(offered)
+    choice, ready, absent, unproven = check_runtimes(offered)
+    assert (choice.topic, choice.found) == (
+        "networks run on",
+        "TensorRT-RTX on the GPU: the quickest there (on an RTX; never run on a GPU by the makers); TensorRT on the GPU "
+        "cannot be used: not installed",
+    )
     assert (ready.topic, ready.status, ready.found) == ("openvino on cpu", Status.OK, "2026.4: ready")
     assert (absent.status, absent.found) == (Status.MISSING, "not installed")
     assert "pip install 'livecassi[tensorrt]'" in absent.advice
     assert unproven.found == "1.7: on an RTX; never run on a GPU by the makers"
+    (nothing, _) = check_runtimes(offered[1:2])
+    assert (nothing.status, nothing.found) == (Status.MISSING, "nothing")
+    assert "none of the runtimes" in nothing.advice
