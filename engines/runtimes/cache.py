@@ -28,6 +28,7 @@ from livecassi.engines.runtimes.preparation import Progress, Unwatched
 
 DEFAULT_LIMIT_BYTES = 4 << 30
 KEPT_IN_QUARANTINE = 2
+KEPT_LOGS = 8  # of builds that failed
 _PART = ".part"
 _LOCK_SECONDS = 0.1  # how often a waiting process looks whether it is still wanted
 
@@ -68,7 +69,8 @@ class ArtefactCache:
         Raises `PreparationError` (no space, not writable), `PreparationCancelledError`, and what `build` raises.
         """
         key = key_of(fields)
-        private_folder(self.folder)
+        if found := self.find(fields):  # needs no lock, which a folder that can only be read would not give
+            return found
         with self._locked(key, progress or Unwatched()):
             if found := self.find(fields):
                 return found
@@ -108,6 +110,8 @@ class ArtefactCache:
         folder = private_folder(self.folder) / "logs"
         with suppress(OSError):
             folder.mkdir(mode=0o700, exist_ok=True)
+            for old in _newest_last(folder)[:-KEPT_LOGS]:
+                old.unlink()
         return folder / f"{key_of(fields)[:16]}.log"
 
     def size(self) -> int:
@@ -237,9 +241,14 @@ class ArtefactCache:
             entry.replace(moved)
             os.utime(moved)  # the folder keeps the times of its making otherwise
             log.warning("%s is made anew (it was moved to %s): %s", entry.name, moved, reason)
-            kept = sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+            kept = _newest_last(aside)
         except OSError as error:
             log.warning("%s is not used (%s), and cannot be moved: %s", entry, reason, error.strerror or error)
             return
         for old in kept[:-KEPT_IN_QUARANTINE]:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _newest_last(folder: Path) -> list[Path]:
+    """What is in a folder, by its time. Raises OSError."""
+    return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)

@@ -143,12 +143,16 @@ class OnnxRuntime:
         if self._graphs is None:
             return self._optimised()
         just_made: list[onnxruntime.InferenceSession] = []
+
+        def build(folder: Path) -> None:
+            try:
+                just_made.append(self._optimised(folder / GRAPH))
+            except NetworkFileError as error:
+                just_made.append(self._optimised())  # it is the network that is at fault, unless this works
+                raise PreparationError(f"ONNX Runtime could not write to {folder}: {error}") from error
+
         try:
-            return self._graphs.use(
-                self.fields,
-                lambda folder: just_made.append(self._optimised(folder / GRAPH)),
-                lambda found: (just_made or [self._kept(found)])[-1],
-            )
+            return self._graphs.use(self.fields, build, lambda found: (just_made or [self._kept(found)])[-1])
         except PreparationCancelledError:
             raise
         except PreparationError as error:  # it runs all the same, and is only slower to start

@@ -23,6 +23,7 @@ from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.buffers import Buffers
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError, Field, Found
+from livecassi.engines.runtimes.cache_folder import cannot_write
 from livecassi.engines.runtimes.contract import AnyArray, RuntimeName, TensorSpec, check_inputs
 from livecassi.engines.runtimes.network_file import read_network
 from livecassi.engines.runtimes.openvino_thread import in_a_thread_of_its_own
@@ -123,9 +124,13 @@ class OpenVinoCpu:
     def compile_to(self, blob: Path) -> None:
         """Write the compiled network to a file: for the cache, and for a process that prepares it for others.
 
-        Raises `NetworkFileError`, `DeviceMemoryError`, `EngineError`, and OSError where it cannot be written.
+        Raises `NetworkFileError`, `DeviceMemoryError`, `EngineError`, and `PreparationError` where it cannot be written.
         """
-        blob.write_bytes(in_a_thread_of_its_own(lambda: _exported(self._compiled())))
+        content = in_a_thread_of_its_own(lambda: _exported(self._compiled()))
+        try:
+            blob.write_bytes(content)
+        except OSError as error:
+            raise cannot_write(error, blob.parent, content.nbytes) from error
 
     def activate(self) -> None:
         """See `NetworkRuntime`."""

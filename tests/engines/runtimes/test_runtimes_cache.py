@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -90,6 +91,13 @@ def test_the_log_of_a_build_goes_into_the_entry(cache: ArtefactCache) -> None:
     assert (made.folder / BUILD_LOG).read_text() == "all well"
     assert not cache.log_of(FIELDS).exists()
     assert set(made.files) == {"blob"}
+
+
+def test_few_logs_of_failures_are_kept(cache: ArtefactCache) -> None:
+    for number in range(12):
+        cache.log_of({"number": number}).write_text("it went wrong")
+    assert len(list((cache.folder / "logs").iterdir())) <= 9
+    assert cache.log_of({"number": 11}).exists()
 
 
 def spoil_size(found: Found) -> None:
@@ -295,11 +303,14 @@ def test_a_folder_that_can_only_be_read_still_serves(cache: ArtefactCache) -> No
         cache.folder.chmod(0o700)
 
 
-def test_a_folder_that_refuses_new_folders_is_named(cache: ArtefactCache) -> None:
-    cache.folder.mkdir(mode=0o700)
+def test_a_folder_that_refuses_locks_serves_what_is_there(cache: ArtefactCache) -> None:
+    cache.make(FIELDS, writes(b"content"))
+    shutil.rmtree(cache.folder / "locks")
     (cache.folder / "locks").write_text("in the way")
+    loaded = cache.use(FIELDS, writes(b"anew"), lambda found: found.load("blob"))
+    assert loaded.tobytes() == b"content"
     with pytest.raises(CacheError, match=str(cache.folder)):
-        cache.make(FIELDS, writes(b""))
+        cache.make({"other": 1}, writes(b""))
 
 
 def test_the_folder_can_be_named(tmp_path: Path) -> None:
