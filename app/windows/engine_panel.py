@@ -75,6 +75,10 @@ class EnginePanel(QWidget):
         self.cancel.setToolTip("Give up preparing this engine; what runs now goes on")
         self.cancel.clicked.connect(self.cancelled)
         self.cancel.hide()
+        two_lines = 2 * self._state.fontMetrics().lineSpacing()
+        self._state.setMinimumHeight(max(two_lines, self.cancel.sizeHint().height()))
+        self._state.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._runtime = ElidedLabel()
         state = QHBoxLayout()
         state.setSpacing(6)
         state.addWidget(self._state, 1)
@@ -95,6 +99,7 @@ class EnginePanel(QWidget):
         column.addWidget(section_label("Engine"))
         column.addLayout(row)
         column.addLayout(state)
+        column.addWidget(self._runtime)
         column.addLayout(weights)
         column.addWidget(self._pace)
 
@@ -127,6 +132,8 @@ class EnginePanel(QWidget):
         engine = stats.present_engine or stats.next_engine
         self._state.setText(_state_text(stats))
         self.cancel.setVisible(bool(stats.preparing))
+        self._runtime.show_line(engine.runtime if engine is not None else "")
+        self._runtime.setToolTip(engine.runtime if engine is not None else "")
         self._pace.setText("\n".join(pace_lines(engine)) if engine is not None else "")
         self._show_weights(engine)
 
@@ -145,6 +152,11 @@ class EnginePanel(QWidget):
         """What is said about the engine that runs."""
         texts = (self._state.text(), self.caution, self._weights.whole, *self._pace.text().split("\n"))
         return " · ".join(text for text in texts if text)
+
+    @property
+    def runtime_text(self) -> str:
+        """What executes the engine that runs."""
+        return self._runtime.whole
 
     @property
     def caution(self) -> str:

@@ -130,8 +130,8 @@ def test_runtimes_have_a_line_each() -> None:
     choice, ready, absent, unproven = check_runtimes(offered)
     assert (choice.topic, choice.found) == (
         "networks run on",
-        "TensorRT-RTX on the GPU: the quickest there (on an RTX; never run on a GPU by the makers); TensorRT on the GPU "
-        "cannot be used: not installed",
+        "TensorRT-RTX on the GPU: the quickest there (on an RTX; never run on a GPU by the makers); TensorRT on the "
+        "GPU cannot be used: not installed",
     )
     assert (ready.topic, ready.status, ready.found) == ("openvino on cpu", Status.OK, "2026.4: ready")
     assert (absent.status, absent.found) == (Status.MISSING, "not installed")

@@ -211,7 +211,7 @@ def test_closing_forgets_everything(bench: Workbench) -> None:
     assert bench.fail()[1] is None
 
 
-# ---- what comes before an engine can be made --------------------------------------------------------------------------
+# ---- what comes before an engine can be made ------------------------------------------------------------------------
 
 
 class Preparing:

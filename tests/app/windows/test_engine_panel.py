@@ -18,7 +18,9 @@ from livecassi.app.wording import pace_lines, weights_words
 from livecassi.calibration import Calibration, System
 from livecassi.drivers import Frame
 from livecassi.engines import EngineInfo, EngineOption, EngineSpec, EngineUnavailableError, OptionFiles
+from livecassi.engines.runtimes.preparation import Preparation, Progress
 
+TOOLTIP = Qt.ItemDataRole.ToolTipRole
 SHAPE = small_calibration().measurement_shape
 MakeWindow = Callable[..., MainWindow]
 
@@ -310,6 +312,48 @@ def test_nothing_below_the_engine_moves_when_its_pace_is_told(qtbot: QtBot, make
     window.engine_control.choose("net", {"hop": "3"})
     qtbot.waitUntil(lambda: window.engines.progress_text.endswith("3 frames per pass"))
     assert window.recording.pos() == place
+
+
+def test_a_preparation_is_followed_and_given_up(qtbot: QtBot, make_window: MakeWindow, workshop) -> None:
+    go = threading.Event()
+
+    def prepare(progress: Progress) -> None:
+        while not go.wait(0.01):
+            progress.say("exporting net", 0.5)
+
+    def steps(_calibration: Calibration, options: Mapping[str, object]) -> Preparation | None:
+        return None if options["speed"] == "slow" else Preparation("net", prepare, {"speed": "slow"})
+
+    def build(calibration: Calibration, options: Mapping[str, object]) -> FakeEngine:
+        return FakeEngine(calibration, f"prepared {options['speed']}")
+
+    workshop.specs["prepared"] = EngineSpec(
+        "prepared",
+        "The engine of a preparation",
+        "nothing",
+        "10 ms",
+        "none needed",
+        frozenset(System),
+        build,
+        {"speed": EngineOption("How fast.", "fast", str)},
+        preparation=steps,
+        runs_on=lambda: "sand: it is here",
+    )
+    window = make_window(engine_name="prepared")
+    panel = window.engines
+    assert "Runs on: sand: it is here" in str(panel.combo.itemData(panel.combo.findData("prepared"), TOOLTIP))
+    place = window.recording.pos()
+    qtbot.waitUntil(lambda: panel.progress_text == "preparing prepared: exporting net, 50 %")
+    qtbot.waitUntil(lambda: window.session.stats().engine == "prepared slow")
+    assert panel.cancel.isVisible()
+    assert panel.runtime_text == "numpy"
+    assert window.recording.pos() == place
+    qtbot.mouseClick(panel.cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: panel.progress_text == "prepared slow is running")
+    assert not panel.cancel.isVisible()
+    window.engine_control.choose("prepared")
+    go.set()
+    qtbot.waitUntil(lambda: panel.progress_text == "prepared fast is running")
 
 
 def with_a_file(workshop) -> tuple[dict[str, object], list[str]]:
