@@ -5,14 +5,11 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
-
-from livecassi.engines.errors import PreparationCancelledError
 from livecassi.engines.runtimes.cache_entry import (
     BUILD_LOG,
     META,
@@ -23,14 +20,14 @@ from livecassi.engines.runtimes.cache_entry import (
     key_of,
     read_entry,
 )
-from livecassi.engines.runtimes.cache_folder import CacheError, cannot_write, private_folder, size_of
+from livecassi.engines.runtimes.cache_folder import cannot_write, private_folder, size_of
+from livecassi.engines.runtimes.cache_locks import CacheLocks
 from livecassi.engines.runtimes.preparation import Progress, Unwatched
 
 DEFAULT_LIMIT_BYTES = 4 << 30
 KEPT_IN_QUARANTINE = 2
 KEPT_LOGS = 8  # of builds that failed
 _PART = ".part"
-_LOCK_SECONDS = 0.1  # how often a waiting process looks whether it is still wanted
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +44,7 @@ class ArtefactCache:
     def __init__(self, folder: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
+        self._locks = CacheLocks(folder)
 
     def find(self, fields: Fields) -> Found | None:
         """The entry made from `fields`, or None; a damaged one is moved aside."""
@@ -71,7 +69,7 @@ class ArtefactCache:
         key = key_of(fields)
         if found := self.find(fields):  # needs no lock, which a folder that can only be read would not give
             return found
-        with self._locked(key, progress or Unwatched()):
+        with self._locks.held(key, progress or Unwatched()):
             if found := self.find(fields):
                 return found
             self._remove_remains(key)
@@ -147,36 +145,6 @@ class ArtefactCache:
                 file.write(lines)
             (part / BUILD_LOG).unlink()
 
-    @contextmanager
-    def _locked(self, key: str, progress: Progress) -> Iterator[None]:
-        lock = self._lock(key)
-        try:
-            while True:
-                try:
-                    lock.acquire(timeout=_LOCK_SECONDS)
-                    break
-                except Timeout:
-                    if progress.cancelled:
-                        raise PreparationCancelledError("nobody waits for the network any more") from None
-                    progress.say("waiting for another livecassi, which prepares the same network")
-        except (OSError, NotImplementedError) as error:
-            raise CacheError(
-                f"{self.folder} cannot be locked ({error}); make it writable, or name another folder on a disk of this "
-                "machine"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _lock(self, key: str) -> FileLock:
-        folder = self.folder / "locks"
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(error, self.folder, 0) from error
-        return FileLock(folder / f"{key}.lock", thread_local=False)
-
     def _remove_remains(self, held: str) -> None:
         """Remove what processes left that died while they built: nobody holds its lock any more."""
         for part in self.folder.glob(f"*{_PART}"):
@@ -184,7 +152,7 @@ class ArtefactCache:
             if key == held:
                 shutil.rmtree(part, ignore_errors=True)
                 continue
-            with self._unless_held(key) as free:
+            with self._locks.unless_held(key) as free:
                 if free:
                     shutil.rmtree(part, ignore_errors=True)
 
@@ -206,7 +174,7 @@ class ArtefactCache:
                 return
             if entry.name == keep:
                 continue
-            with self._unless_held(entry.name) as free:
+            with self._locks.unless_held(entry.name) as free:
                 if free:
                     total -= size_of(entry)
                     self._remove(entry)
@@ -218,20 +186,6 @@ class ArtefactCache:
             entry.replace(part)
             shutil.rmtree(part, ignore_errors=True)
             log.info("removed %s, the least recently used of the prepared networks", entry)
-
-    @contextmanager
-    def _unless_held(self, key: str) -> Iterator[bool]:
-        """True, and locked, unless somebody holds the lock of `key`."""
-        lock = self._lock(key)
-        try:
-            lock.acquire(timeout=0)
-        except (Timeout, OSError):
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
 
     def _set_aside(self, entry: Path, reason: str) -> None:
         aside = self.folder / "quarantine"

@@ -124,7 +124,7 @@ class OpenVinoCpu:
     def compile_to(self, blob: Path) -> None:
         """Write the compiled network to a file: for the cache, and for a process that prepares it for others.
 
-        Raises `NetworkFileError`, `DeviceMemoryError`, `EngineError`, and `PreparationError` where it cannot be written.
+        Raises `NetworkFileError`, `DeviceMemoryError`, `EngineError`, or `PreparationError` where it cannot be written.
         """
         content = in_a_thread_of_its_own(lambda: _exported(self._compiled()))
         try:
