@@ -43,7 +43,7 @@ class GraphWriter:
         self._constants: dict[str, AnyArray] = {}
         self._inputs: list[Value] = []
         self._known: dict[str, Value] = {}
-        self._done: dict[tuple[object, ...], list[Value]] = {}
+        self._done: dict[tuple[object, ...], Value] = {}
         self.place = ""
 
     def input(self, name: str, shape: Sequence[int]) -> Value:
@@ -69,51 +69,22 @@ class GraphWriter:
     def add(
         self, operator: str, inputs: Sequence[Value], shape: Sequence[int], dtype: str = "", **attributes: object
     ) -> Value:
-        """An operator with one output of that shape; its type is that of the first input where none is given."""
-        return self.add_several(operator, inputs, [shape], dtype or inputs[0].dtype, **attributes)[0]
-
-    def add_several(
-        self,
-        operator: str,
-        inputs: Sequence[Value],
-        shapes: Sequence[Sequence[int]],
-        dtype: str,
-        **attributes: object,
-    ) -> list[Value]:
-        """An operator with an output of each of the `shapes`.
+        """An operator with one output of that shape; its type is that of the first input where none is given.
 
         What was computed before from the same inputs is not computed again.
         """
-        same = operator, *inputs, str(shapes), str(sorted(attributes.items()))
+        same = operator, *inputs, tuple(shape), str(sorted(attributes.items()))
         if same not in self._done:
-            self._done[same] = self._added(operator, inputs, shapes, dtype, attributes)
+            result = Value(f"{operator.lower()}_{len(self._nodes)}", tuple(shape), dtype or inputs[0].dtype)
+            self._append(operator, inputs, result, attributes)
+            self._known[result.name] = self._done[same] = result
         return self._done[same]
 
-    def _added(
-        self,
-        operator: str,
-        inputs: Sequence[Value],
-        shapes: Sequence[Sequence[int]],
-        dtype: str,
-        attributes: Mapping[str, Any],
-    ) -> list[Value]:
-        number = len(self._nodes)
-        outputs = [
-            Value(f"{operator.lower()}_{number}{f'_{place}' if place else ''}", tuple(shape), dtype)
-            for place, shape in enumerate(shapes)
-        ]
-        node = self._onnx.helper.make_node(
-            operator,
-            [value.name for value in inputs],
-            [value.name for value in outputs],
-            name=f"{self.place}/{operator}_{number}",
-            **attributes,
-        )
-        self._nodes.append(node)
-        for value in outputs:
-            self._maker[value.name] = node
-            self._known[value.name] = value
-        return outputs
+    def _append(self, operator: str, inputs: Sequence[Value], result: Value, attributes: Mapping[str, Any]) -> None:
+        name = f"{self.place}/{operator}_{len(self._nodes)}"
+        names = [value.name for value in inputs]
+        self._nodes.append(self._onnx.helper.make_node(operator, names, [result.name], name=name, **attributes))
+        self._maker[result.name] = self._nodes[-1]
 
     def reshape(self, value: Value, shape: Sequence[int]) -> Value:
         """The same values in another shape; one operator for several in a row."""
@@ -135,8 +106,7 @@ class GraphWriter:
         helper = self._onnx.helper
         self.place = ""
         for name, value in outputs.items():
-            self.add("Identity", [value], value.shape)
-            self._nodes[-1].output[0] = name
+            self._append("Identity", [value], Value(name, value.shape, value.dtype), {})
         nodes = self._needed(set(outputs))
         used = {name for node in nodes for name in node.input}
         made = {name for node in nodes for name in node.output}

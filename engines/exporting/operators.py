@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import onnx
 
 OLDEST_OPSET = 17  # the first with LayerNormalization as one operator
+LARGEST_FILE = 2**31 - 2**20  # bytes of one protocol buffer; the rest is for the card
 # What ONNX Runtime, OpenVINO and TensorRT 10, 11 and RTX all run in the standard domain.
 OPERATORS = (
     mixed_precision.PRODUCTS
@@ -32,12 +33,17 @@ def check_operators(model: "onnx.ModelProto") -> None:
 
 
 def check_graph(model: "onnx.ModelProto", title: str) -> None:
-    """Whether a graph is valid, of an opset with what networks need, of fixed shapes, and of known operators.
+    """Whether a graph fits into one file, is valid, of a late enough opset, of fixed shapes, and of known operators.
 
     Raises `PreparationError`.
     """
     import onnx
 
+    if (size := model.ByteSize()) > LARGEST_FILE:
+        raise PreparationError(
+            f"'{title}' would be a file of {size / 1e9:.1f} GB, ONNX holds {LARGEST_FILE / 1e9:.1f} GB; export it for "
+            "smaller scenes, or without a calibration"
+        )
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

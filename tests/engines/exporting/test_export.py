@@ -21,6 +21,7 @@ from livecassi.engines.errors import (
     PreparationError,
     WeightsError,
 )
+from livecassi.engines.exporting import operators
 from livecassi.engines.exporting.card import CARD_KEY, MaskPlace, add_card, read_network_card
 from livecassi.engines.exporting.export import export_network, exported
 from livecassi.engines.exporting.graph import GraphWriter
@@ -192,6 +193,12 @@ def test_graphs_that_are_old_open_in_size_or_broken_are_refused() -> None:
     del open_size.graph.value_info[:]
     with pytest.raises(PreparationError, match="expected one that is fixed"):
         check_graph(open_size, "small")
+
+
+def test_a_network_too_large_for_one_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operators, "LARGEST_FILE", 100)
+    with pytest.raises(PreparationError, match="export it for smaller scenes"):
+        check_graph(small_model(), "small")
 
 
 def test_files_that_are_no_networks_of_ours_are_refused(live: ExportRequest, tmp_path: Path) -> None:
