@@ -110,7 +110,8 @@ def test_results_belong_to_their_frames_while_streams_overlap(make_ops: Callable
             if len(tickets) == 2:
                 ticket = tickets.pop(0)
                 np.testing.assert_allclose(pipeline.result(ticket)["pictures"][0], expected(ticket.number), rtol=1e-6)
-            tickets.append(pipeline.submit(frame(number), cubes=number % 5 == 0))
+            pipeline.take(frame(number))
+            tickets.append(pipeline.start(cubes=number % 5 == 0))
         for ticket in tickets:
             pipeline.result(ticket)
     ops.close()
@@ -125,7 +126,8 @@ def test_a_running_pipeline_takes_no_memory() -> None:
 
         def run() -> tuple[int, int]:
             for number in range(50):
-                pipeline.result(pipeline.submit(frame(number)))
+                pipeline.take(frame(number))
+                pipeline.result(pipeline.start())
             torch.cuda.synchronize()
             stats = torch.cuda.memory_stats()
             return stats["num_device_alloc"], stats["allocated_bytes.all.current"]

@@ -153,7 +153,8 @@ def test_camera_frames_become_pictures_while_streams_overlap(
         for pixels in frames:
             if len(tickets) == 2:
                 check()
-            tickets.append(pipeline.submit(pixels, cubes=True))
+            pipeline.take(pixels)
+            tickets.append(pipeline.start(cubes=True))
         while tickets:
             check()
         loaded.close()

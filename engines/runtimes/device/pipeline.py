@@ -1,12 +1,13 @@
 """Raw frames in, pictures out: upload, compute and download go on beside each other, ordered by events alone.
 
-A frame is written into a pinned slot, uploaded, put behind its predecessors in the window that stays on the device,
-and reconstructed; pictures and spectra come back, and cubes where they are asked for. Two passes are under way at a
-time, each in a lane with outputs of its own: what a slot or a lane holds is touched again only after an event says that
-nobody reads it any more. Nothing is allocated after the pipeline was made.
+A frame is written into a pinned slot, uploaded, and put behind its predecessors in the window that stays on the
+device. A pass reconstructs what the window holds then; of the frames that are asked for, pictures and spectra come back,
+and cubes where they are wanted. Two passes are under way at a time, each in a lane with outputs of its own: what a slot
+or a lane holds is touched again only after an event says that nobody reads it any more. Nothing is allocated after the
+pipeline was made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from livecassi.engines.errors import EngineError
 from livecassi.engines.runtimes.contract import AnyArray, TensorSpec, check_inputs
+from livecassi.engines.runtimes.device.capture import captured
 from livecassi.engines.runtimes.device.ops import Buffer, DeviceOps, Event, Stream
 
 FRAMES = "frames"  # the input: uint8 (T, H, W', 2), the two bytes of a pixel, low byte first
@@ -46,9 +48,10 @@ class Executable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Stands for the pass that the frame of this number ended a window for."""
+    """Stands for the pass of this number, and for the places in its outputs that are fetched."""
 
     number: int
+    places: tuple[int, ...]
     with_cubes: bool
 
 
@@ -66,17 +69,20 @@ class _Lane:
     downloaded: Event
     device: Mapping[str, Buffer]
     host: Mapping[str, AnyArray]
+    run: Callable[[], None]
     ticket: Ticket | None = None  # a pass whose result was not taken yet
 
 
 class FramePipeline:
-    """Used by one thread, inside `with ops`. `hop` frames make a pass due; before that `submit` gives no ticket.
+    """Used by one thread, inside `with ops`. The first axis of every output are the frames of the window, or some of
+    them; of these at most `most` are fetched at a time. `graph`: passes are recorded as CUDA graphs where the device
+    can.
 
     Where the device fails, the window is no longer whole: `reset` it, or make a new pipeline.
     """
 
-    def __init__(self, executable: Executable, ops: DeviceOps, hop: int = 1) -> None:
-        self._executable, self._ops, self._hop = executable, ops, hop
+    def __init__(self, executable: Executable, ops: DeviceOps, most: int = 1, graph: bool = False) -> None:
+        self._executable, self._ops, self._most = executable, ops, most
         specs = {spec.name: spec for spec in executable.inputs}
         frames = specs.pop(FRAMES, None)
         if frames is None or frames.dtype != "uint8" or len(frames.shape) != 4 or frames.shape[-1] != 2:
@@ -85,8 +91,9 @@ class FramePipeline:
                 f"{frames or 'none'}; export it with camera frames"
             )
         self._length, self._shape = frames.shape[0], (frames.shape[1], frames.shape[2])
-        if not 1 <= hop <= self._length:
-            raise EngineError(f"hop {hop} found, expected 1 to {self._length}, the frames of one pass")
+        self._places = min(spec.shape[0] for spec in executable.outputs)
+        if not 1 <= most <= self._places:
+            raise EngineError(f"{most} frames of a pass are to be fetched, expected 1 to {self._places}, all it gives")
         self._frame_bytes = frames.nbytes // self._length
         self._upload, self._compute, self._download = (ops.stream() for _ in range(3))
         self._window = ops.alloc(frames.nbytes)
@@ -98,10 +105,14 @@ class FramePipeline:
             _Slot(ops.pinned(self._shape, np.uint16), ops.event(), ops.alloc(self._frame_bytes), ops.event())
             for _ in range(SLOTS)
         ]
-        self._lanes = [self._lane() for _ in range(LANES)]
+        self._lanes = [self._lane(graph) for _ in range(LANES)]
         self._frames = self._passes = 0  # since the start
-        self._new = 0  # frames since the last pass
         self._empty = True  # the window
+
+    @property
+    def length(self) -> int:
+        """T, the frames of the window."""
+        return self._length
 
     @property
     def settings(self) -> tuple[TensorSpec, ...]:
@@ -122,34 +133,47 @@ class FramePipeline:
             setting.given = True
 
     def reset(self) -> None:
-        """The next frame has no predecessors: the window is filled with it."""
-        self._empty, self._new = True, 0
+        """The next frame has no predecessors: the window is filled with it. Results that were not taken are forgotten."""
+        self._empty = True
+        for lane in self._lanes:
+            lane.ticket = None
 
-    def submit(self, pixels: NDArray[Any], cubes: bool = False) -> Ticket | None:
-        """Take a frame `(H, W')` of uint8 or uint16; a ticket where it starts a pass, with `cubes` fetched too or not.
+    def take(self, pixels: NDArray[Any]) -> None:
+        """Put a frame `(H, W')` of uint8 or uint16 behind those in the window; returns while the device works.
 
-        Returns while the device works. Raises `EngineError` for another size or type, while a setting is missing, and
-        where a result was not taken that would now be overwritten.
+        Raises `EngineError` for another size or type.
         """
-        self._check(pixels)
-        lane = self._lanes[self._passes % LANES]
-        due = self._new + 1 == self._hop
-        if due and lane.ticket is not None:
+        if pixels.shape != self._shape or pixels.dtype not in (np.uint8, np.uint16):
             raise EngineError(
-                f"{LANES} passes are under way; take the result of frame {lane.ticket.number} before the next one"
+                f"a frame of {pixels.shape} {pixels.dtype} was given to a network for {self._shape} pixels of uint8 "
+                "or uint16; export the network for this size"
             )
-        self._take(pixels, self._slots[self._frames % SLOTS])
+        self._enter(pixels, self._slots[self._frames % SLOTS])
         self._frames += 1
-        self._new = 0 if due else self._new + 1
-        if not due:
-            return None
-        ticket = Ticket(self._frames - 1, cubes)
+
+    def start(self, cubes: bool = False, places: Sequence[int] = (-1,)) -> Ticket:
+        """Reconstruct the window as it is now and fetch what is made of the frames at `places`, `cubes` too or not.
+
+        Returns while the device works. Raises `EngineError` while a setting is missing, for places that there are
+        not, and where a result was not taken that would now be overwritten.
+        """
+        if missing := [name for name, setting in self._settings.items() if not setting.given]:
+            raise EngineError(f"the settings {', '.join(missing)} were never given; configure the pipeline first")
+        wanted = tuple(place % self._places for place in places if -self._places <= place < self._places)
+        if len(wanted) != len(places) or not 1 <= len(wanted) <= self._most:
+            raise EngineError(f"places {list(places)} found, expected 1 to {self._most} of {self._places}")
+        lane = self._lanes[self._passes % LANES]
+        if lane.ticket is not None:
+            raise EngineError(
+                f"{LANES} passes are under way; take the result of pass {lane.ticket.number} before the next one"
+            )
+        ticket = Ticket(self._passes, wanted, cubes)
         self._reconstruct(lane, ticket)
         self._passes += 1
         return ticket
 
     def result(self, ticket: Ticket) -> dict[str, AnyArray]:
-        """Wait for the outputs of a pass by name, cubes among them where they were asked for.
+        """Wait for the outputs of a pass by name, one entry for each place, cubes among them where they were asked for.
 
         The arrays are overwritten once two more passes were started. Raises `EngineError` for a result that was taken
         before.
@@ -158,19 +182,10 @@ class FramePipeline:
             if lane.ticket == ticket:
                 self._ops.synchronize(lane.downloaded)
                 lane.ticket = None
-                return {name: array for name, array in lane.host.items() if ticket.with_cubes or name != CUBES}
-        raise EngineError(f"the result of frame {ticket.number} was taken already or is not from here")
+                return {name: lane.host[name][: len(ticket.places)] for name in self._fetched(ticket)}
+        raise EngineError(f"the result of pass {ticket.number} was taken already or is not from here")
 
-    def _check(self, pixels: NDArray[Any]) -> None:
-        if pixels.shape != self._shape or pixels.dtype not in (np.uint8, np.uint16):
-            raise EngineError(
-                f"a frame of {pixels.shape} {pixels.dtype} was given to a network for {self._shape} pixels of uint8 "
-                "or uint16; export the network for this size"
-            )
-        if missing := [name for name, setting in self._settings.items() if not setting.given]:
-            raise EngineError(f"the settings {', '.join(missing)} were never given; configure the pipeline first")
-
-    def _take(self, pixels: NDArray[Any], slot: _Slot) -> None:
+    def _enter(self, pixels: NDArray[Any], slot: _Slot) -> None:
         """Upload a frame and let it enter the window."""
         self._ops.synchronize(slot.uploaded)  # the last frame has left the slot
         np.copyto(slot.pixels, pixels)
@@ -193,25 +208,40 @@ class FramePipeline:
 
     def _reconstruct(self, lane: _Lane, ticket: Ticket) -> None:
         self._ops.wait(self._compute, lane.downloaded)  # the lane's last outputs were fetched
-        for name, buffer in lane.device.items():
-            self._executable.bind(name, buffer.address)
-        self._executable.enqueue(self._compute)
+        lane.run()
         self._ops.record(lane.computed, self._compute)
         self._ops.wait(self._download, lane.computed)
-        for name, buffer in lane.device.items():
-            if ticket.with_cubes or name != CUBES:
-                self._ops.copy_out(lane.host[name], buffer, self._download)
+        for name in self._fetched(ticket):
+            for to, place in zip(lane.host[name], ticket.places, strict=False):
+                self._ops.copy_out(to, lane.device[name], self._download, offset=place * to.nbytes)
         self._ops.record(lane.downloaded, self._download)
         lane.ticket = ticket
 
-    def _lane(self) -> _Lane:
-        ops, outputs = self._ops, self._executable.outputs
-        return _Lane(
+    def _fetched(self, ticket: Ticket) -> list[str]:
+        return [spec.name for spec in self._executable.outputs if ticket.with_cubes or spec.name != CUBES]
+
+    def _lane(self, graph: bool) -> _Lane:
+        ops, outputs, executable, stream = self._ops, self._executable.outputs, self._executable, self._compute
+        device = {spec.name: ops.alloc(spec.nbytes) for spec in outputs}
+
+        def run() -> None:
+            for name, buffer in device.items():
+                executable.bind(name, buffer.address)
+            executable.enqueue(stream)
+
+        lane = _Lane(
             ops.event(),
             ops.event(),
-            {spec.name: ops.alloc(spec.nbytes) for spec in outputs},
-            {spec.name: ops.pinned(spec.shape, spec.dtype) for spec in outputs},
+            device,
+            {spec.name: ops.pinned((self._most, *spec.shape[1:]), spec.dtype) for spec in outputs},
+            run,
         )
+        if graph:
+            run()  # the last kernels are made now
+            ops.record(lane.computed, stream)
+            ops.synchronize(lane.computed)
+            lane.run = captured(ops, run, stream)
+        return lane
 
 
 @dataclass(slots=True)

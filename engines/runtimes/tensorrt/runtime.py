@@ -1,34 +1,22 @@
 """A plan as a `NetworkRuntime`: arrays in, arrays out, in buffers that are taken once."""
 
-import logging
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from livecassi.engines.errors import EngineError
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.contract import AnyArray, RuntimeName, TensorSpec, check_inputs
+from livecassi.engines.runtimes.device.capture import captured
 from livecassi.engines.runtimes.device.ops import Buffer, DeviceOps, Event, Stream
 from livecassi.engines.runtimes.nvidia_driver import Driver, probe_driver
 from livecassi.engines.runtimes.tensorrt.flavour import Flavour, find_flavour
 from livecassi.engines.runtimes.tensorrt.loaded import LoadedPlan
 from livecassi.engines.runtimes.tensorrt.plan import PlanFacts
-
-log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class CapturingOps(Protocol):
-    """A `DeviceOps` that records work as a CUDA graph."""
-
-    def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
-        """What replays the work that `work` puts into the stream."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,23 +133,14 @@ class TensorRtRuntime:
             for spec in self.inputs:
                 host[spec.name].fill(0)
             _infer(active, {spec.name: host[spec.name] for spec in self.inputs}, ())  # the last kernels are made now
-            if self._graph and not flavour.traits.records_graphs and isinstance(ops, CapturingOps):
-                active = replace(active, run=_captured(ops, run, stream))
+            if self._graph and not flavour.traits.records_graphs:
+                active = replace(active, run=captured(ops, run, stream))
         except BaseException as error:
             if loaded is not None:
                 loaded.close()
             traceback.clear_frames(error.__traceback__)  # what they hold must go before the device does
             raise
         return active
-
-
-def _captured(ops: CapturingOps, run: Callable[[], None], stream: Stream) -> Callable[[], None]:
-    """The replay of a pass, or the pass itself where it cannot be recorded: slower, but the same."""
-    try:
-        return ops.capture(run, stream)
-    except EngineError as error:
-        log.warning("passes run without a CUDA graph: %s", error)
-        return run
 
 
 def _infer(active: _Active, inputs: Mapping[str, AnyArray], wanted: Collection[str]) -> dict[str, AnyArray]:

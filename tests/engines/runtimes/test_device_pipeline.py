@@ -1,5 +1,6 @@
 """The pipeline of frames, in every order that a device might take: results belong to their frames, nothing is early."""
 
+import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from livecassi.engines import EngineError
 from livecassi.engines.runtimes.contract import TensorSpec
 from livecassi.engines.runtimes.device.host_ops import Choose, HostOps
 from livecassi.engines.runtimes.device.ops import Buffer, Event, Stream
-from livecassi.engines.runtimes.device.pipeline import FramePipeline
+from livecassi.engines.runtimes.device.pipeline import FramePipeline, Ticket
 
 T, H, W = 3, 5, 7
 
@@ -40,11 +41,15 @@ class Weighted:
 
         def kernel() -> None:
             frames, offset = (view(spec) for spec in self.inputs)
-            picture = expected(frames.view(np.uint16)[..., 0], offset)
-            for spec, value in zip(self.outputs, (picture, 2 * picture), strict=True):
-                view(spec)[:] = value
+            made = self.made_of(frames.view(np.uint16)[..., 0], offset)
+            for spec, values in zip(self.outputs, made, strict=True):
+                view(spec)[:] = values
 
         self._ops.run(stream, kernel)
+
+    def made_of(self, window: NDArray[np.generic], offset: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
+        picture = expected(window, offset)
+        return picture, 2 * picture
 
 
 def expected(window: NDArray[np.generic], offset: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -59,12 +64,17 @@ OFFSET = np.arange(H * W, dtype=np.float32).reshape(H, W) / 4
 
 
 @contextmanager
-def pipeline(ops: HostOps, hop: int = 1) -> Iterator[FramePipeline]:
+def pipeline(ops: HostOps) -> Iterator[FramePipeline]:
     with ops:
-        made = FramePipeline(Weighted(ops), ops, hop)
+        made = FramePipeline(Weighted(ops), ops)
         made.configure({"offset": OFFSET})
         yield made
     ops.close()
+
+
+def submit(made: FramePipeline, pixels: NDArray[np.generic], cubes: bool = False) -> Ticket:
+    made.take(pixels)
+    return made.start(cubes)
 
 
 def window_of(number: int) -> NDArray[np.uint16]:
@@ -72,15 +82,15 @@ def window_of(number: int) -> NDArray[np.uint16]:
 
 
 def run_two_at_a_time(ops: HostOps, frames: int = 12, hop: int = 1) -> list[bool]:
-    """Whether each result was that of its frame, taken as late as possible."""
+    """Whether each result was that of its window, taken as late as possible; a pass after every `hop` frames."""
     right: list[bool] = []
-    with pipeline(ops, hop) as made:
-        tickets = []
+    with pipeline(ops) as made:
+        tickets: list[tuple[int, Ticket]] = []
 
         def take() -> None:
-            ticket = tickets.pop(0)
+            number, ticket = tickets.pop(0)
             result = made.result(ticket)
-            wanted = expected(window_of(ticket.number), OFFSET)
+            wanted = expected(window_of(number), OFFSET)
             right.append(
                 np.array_equal(result["pictures"][0], wanted)
                 and ("cubes" in result) == ticket.with_cubes
@@ -88,11 +98,12 @@ def run_two_at_a_time(ops: HostOps, frames: int = 12, hop: int = 1) -> list[bool
             )
 
         for number in range(frames):
-            if len(tickets) == 2 and number % hop == hop - 1:
+            made.take(frame(number))
+            if number % hop != hop - 1:
+                continue
+            if len(tickets) == 2:
                 take()
-            ticket = made.submit(frame(number), cubes=number % 4 == 2)
-            assert (ticket is not None) == (number % hop == hop - 1)
-            tickets += [ticket] if ticket else []
+            tickets.append((number, made.start(cubes=number % 4 == 2)))
         while tickets:
             take()
     return right
@@ -134,27 +145,22 @@ def test_nothing_is_waited_for_while_two_passes_are_under_way() -> None:
         return able[0]
 
     with pipeline(HostOps(watched)) as made:
-        first, second = made.submit(frame(0)), made.submit(frame(1))
+        tickets = [submit(made, frame(0)), submit(made, frame(1))]
         assert not taken, "submitting a frame waited for the device"
-        assert first is not None
-        assert second is not None
-        for ticket in (first, second):
+        for ticket in tickets:
             made.result(ticket)
         assert taken
 
 
 def test_a_third_pass_without_taking_a_result_is_refused_and_the_first_stays_as_it_was() -> None:
     with pipeline(HostOps()) as made:
-        first, _ = made.submit(frame(0)), made.submit(frame(1))
-        with pytest.raises(EngineError, match="2 passes are under way; take the result of frame 0"):
-            made.submit(frame(2))
-        assert first is not None
+        first, _ = submit(made, frame(0)), submit(made, frame(1))
+        with pytest.raises(EngineError, match="2 passes are under way; take the result of pass 0"):
+            submit(made, frame(2))
         np.testing.assert_array_equal(made.result(first)["pictures"][0], expected(window_of(0), OFFSET))
-        with pytest.raises(EngineError, match="the result of frame 0 was taken already"):
+        with pytest.raises(EngineError, match="the result of pass 0 was taken already"):
             made.result(first)
-        third = made.submit(frame(2))
-        assert third is not None
-        np.testing.assert_array_equal(made.result(third)["pictures"][0], expected(window_of(2), OFFSET))
+        np.testing.assert_array_equal(made.result(made.start())["pictures"][0], expected(window_of(2), OFFSET))
 
 
 def test_after_a_reset_frames_have_no_predecessors() -> None:
@@ -162,32 +168,94 @@ def test_after_a_reset_frames_have_no_predecessors() -> None:
         for number in range(4):
             if number == 2:
                 made.reset()
-            ticket = made.submit(frame(number))
-            assert ticket is not None
+            ticket = submit(made, frame(number))
             found = made.result(ticket)["pictures"][0]
             alone = np.stack([frame(max(2, number - back)) for back in (2, 1, 0)])
             np.testing.assert_array_equal(found, expected(window_of(number) if number < 2 else alone, OFFSET))
 
 
-def test_with_a_hop_only_every_third_frame_starts_a_pass() -> None:
-    with pipeline(HostOps(max), hop=3) as made:
-        for number in range(9):
-            ticket = made.submit(frame(number))
-            assert (ticket is not None) == (number % 3 == 2)
-            if ticket is not None:
-                assert ticket.number == number
-                np.testing.assert_array_equal(made.result(ticket)["pictures"][0], expected(window_of(number), OFFSET))
+def test_a_reset_forgets_what_is_under_way() -> None:
+    with pipeline(HostOps(max)) as made:
+        first, _ = submit(made, frame(5)), submit(made, frame(6))
+        made.reset()
+        with pytest.raises(EngineError, match="the result of pass 0 was taken already"):
+            made.result(first)
+        for number in range(4):
+            found = made.result(submit(made, frame(number)))["pictures"][0]
+            np.testing.assert_array_equal(found, expected(window_of(number), OFFSET))
+
+
+def test_only_the_places_that_are_asked_for_are_fetched() -> None:
+    fetched: list[int] = []
+
+    class Counting(HostOps):
+        def copy_out(self, array: NDArray[np.generic], source: Buffer, stream: Stream, offset: int = 0) -> None:
+            fetched.append(array.nbytes)
+            super().copy_out(array, source, stream, offset)
+
+    class EachFrame(Weighted):
+        """Gives the window's frames, each for itself."""
+
+        outputs = (TensorSpec("pictures", (T, H, W)), TensorSpec("cubes", (T, 1, H, W)))
+
+        def made_of(self, window: NDArray[np.generic], offset: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
+            pictures = window + offset
+            return pictures, 2 * pictures[:, None]
+
+    ops = Counting()
+    with ops:
+        made = FramePipeline(EachFrame(ops), ops, most=2)
+        made.configure({"offset": OFFSET})
+        for number in range(3):
+            made.take(frame(number))
+        result = made.result(made.start(cubes=True, places=(2, 0)))
+        for found, number in zip(result["pictures"], (2, 0), strict=True):
+            np.testing.assert_array_equal(found, frame(number) + OFFSET)
+        np.testing.assert_array_equal(result["cubes"][:, 0], 2 * result["pictures"])
+        assert fetched == [4 * H * W] * 4
+        (only,) = made.result(made.start(places=(1,)))["pictures"]
+        np.testing.assert_array_equal(only, frame(1) + OFFSET)
+        assert len(fetched) == 5
+        for wrong in ((), (3,), (0, 1, 2)):
+            with pytest.raises(EngineError, match="expected 1 to 2 of 3"):
+                made.start(places=wrong)
+    ops.close()
+
+
+def test_passes_are_recorded_as_graphs_where_the_device_can() -> None:
+    replayed: list[int] = []
+
+    class Capturing(HostOps):
+        def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
+            def replay() -> None:
+                replayed.append(stream.handle)
+                work()
+
+            return replay
+
+    class Unable(HostOps):
+        def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
+            raise EngineError("not permitted")
+
+    for ops, replays in ((Capturing(), 6), (Unable(), 0)):
+        replayed.clear()
+        with ops:
+            made = FramePipeline(Weighted(ops), ops, graph=True)
+            made.configure({"offset": OFFSET})
+            for number in range(6):
+                found = made.result(submit(made, frame(number)))["pictures"][0]
+                np.testing.assert_array_equal(found, expected(window_of(number), OFFSET))
+        ops.close()
+        assert len(replayed) == replays
 
 
 @pytest.mark.parametrize("choose", every_order()[:5])
 def test_settings_hold_from_the_next_frame_on(choose: Choose) -> None:
     with pipeline(HostOps(choose)) as made:
-        before = made.submit(frame(0))
+        before = submit(made, frame(0))
         made.configure({"offset": 2 * OFFSET})
         made.configure({"offset": 3 * OFFSET})
-        after = made.submit(frame(1))
-        assert before is not None
-        assert after is not None
+        after = submit(made, frame(1))
         np.testing.assert_array_equal(made.result(before)["pictures"][0], expected(window_of(0), OFFSET))
         np.testing.assert_array_equal(made.result(after)["pictures"][0], expected(window_of(1), 3 * OFFSET))
 
@@ -195,17 +263,16 @@ def test_settings_hold_from_the_next_frame_on(choose: Choose) -> None:
 def test_frames_of_eight_bits_are_taken_too() -> None:
     with pipeline(HostOps()) as made:
         eight = (frame(0) % 256).astype(np.uint8)
-        ticket = made.submit(eight)
-        assert ticket is not None
+        ticket = submit(made, eight)
         np.testing.assert_array_equal(made.result(ticket)["pictures"][0], expected(np.stack([eight] * 3), OFFSET))
 
 
-def submit_wrong_size(made: FramePipeline) -> None:
-    made.submit(np.zeros((H, W + 1), np.uint16))
+def take_wrong_size(made: FramePipeline) -> None:
+    made.take(np.zeros((H, W + 1), np.uint16))
 
 
-def submit_wrong_type(made: FramePipeline) -> None:
-    made.submit(np.zeros((H, W), np.float32))
+def take_wrong_type(made: FramePipeline) -> None:
+    made.take(np.zeros((H, W), np.float32))
 
 
 def configure_wrong_name(made: FramePipeline) -> None:
@@ -219,8 +286,8 @@ def configure_wrong_size(made: FramePipeline) -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (submit_wrong_size, r"a frame of \(5, 8\) uint16 was given to a network for \(5, 7\)"),
-        (submit_wrong_type, "float32 was given"),
+        (take_wrong_size, r"a frame of \(5, 8\) uint16 was given to a network for \(5, 7\)"),
+        (take_wrong_type, "float32 was given"),
         (configure_wrong_name, "no setting 'gain'; it has offset"),
         (configure_wrong_size, r"input 'offset' .* has shape \(4, 7\)"),
     ],
@@ -231,8 +298,7 @@ def test_what_does_not_fit_is_refused_and_the_next_frame_goes_through(
     with pipeline(HostOps()) as made:
         with pytest.raises(EngineError, match=message):
             act(made)
-        ticket = made.submit(frame(0))
-        assert ticket is not None
+        ticket = submit(made, frame(0))
         np.testing.assert_array_equal(made.result(ticket)["pictures"][0], expected(window_of(0), OFFSET))
 
 
@@ -245,30 +311,28 @@ def test_without_its_settings_or_without_frames_nothing_begins() -> None:
         made = FramePipeline(Weighted(ops), ops)
         assert [spec.name for spec in made.settings] == ["offset"]
         with pytest.raises(EngineError, match="the settings offset were never given"):
-            made.submit(frame(0))
+            submit(made, frame(0))
         with pytest.raises(EngineError, match="takes no raw frames"):
             FramePipeline(Blind(ops), ops)
-        with pytest.raises(EngineError, match="hop 4 found, expected 1 to 3"):
-            FramePipeline(Weighted(ops), ops, hop=4)
+        with pytest.raises(EngineError, match="2 frames of a pass are to be fetched, expected 1 to 1"):
+            FramePipeline(Weighted(ops), ops, most=2)
     ops.close()
 
 
 def test_nothing_is_allocated_per_frame() -> None:
     with pipeline(HostOps()) as made:
 
-        def run(count: int) -> None:
+        def held_after(count: int) -> int:
             for _ in range(count):
-                ticket = made.submit(pixels)
-                assert ticket is not None
-                made.result(ticket)
+                made.result(submit(made, pixels))
+            gc.collect()  # gives back what Python keeps of freed objects, too
+            return tracemalloc.get_traced_memory()[0]
 
         pixels = frame(3)
-        run(5)
+        held_after(5)
         tracemalloc.start()
         try:
-            run(250)
-            settled = tracemalloc.get_traced_memory()[0]
-            run(500)
-            assert tracemalloc.get_traced_memory()[0] <= settled + 500
+            settled = held_after(250)
+            assert held_after(500) <= settled + 500
         finally:
             tracemalloc.stop()

@@ -131,9 +131,8 @@ def test_raw_frames_go_through_the_pipeline_to_the_same_pictures() -> None:
         pipeline = FramePipeline(OnnxRuntimeOnHost(model, ops), ops)
         pipeline.configure(inputs)
         for number, pixels in enumerate(frames):
-            ticket = pipeline.submit(pixels, cubes=True)
-            assert ticket is not None
-            found = pipeline.result(ticket)
+            pipeline.take(pixels)
+            found = pipeline.result(pipeline.start(cubes=True))
             window = np.stack([frames[max(0, number - back)] for back in (2, 1, 0)])
             expected = run(model, {**inputs, "frames": window.view(np.uint8).reshape(*window.shape, 2)})
             for name, values in expected.items():
