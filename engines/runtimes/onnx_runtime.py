@@ -111,10 +111,11 @@ class OnnxRuntime:
         """See `NetworkRuntime`."""
         if self._session is not None:
             return
-        session = self._ready()
-        self._buffers = Buffers.of(self.inputs, self.outputs)
-        self._binding = _bound(session, self._buffers)
-        self._session = session
+        with _translated(f"{self._network.title} cannot be made ready in ONNX Runtime"):
+            buffers = Buffers.of(self.inputs, self.outputs)
+            session = self._ready()
+            binding = _bound(session, buffers)
+        self._session, self._binding, self._buffers = session, binding, buffers
 
     def infer(self, inputs: Mapping[str, AnyArray], wanted: Collection[str] | None = None) -> dict[str, AnyArray]:
         """See `NetworkRuntime`. An input that was written to its `buffer` is not copied."""

@@ -136,9 +136,11 @@ class OpenVinoCpu:
         """See `NetworkRuntime`."""
         if self._request is not None:
             return
-        self._request = in_a_thread_of_its_own(lambda: self._ready().create_infer_request())
-        self._buffers = Buffers.of(self.inputs, self.outputs)
-        _bind(self._request, self._buffers)
+        with _translated(f"{self._network.title} cannot be made ready in OpenVINO"):
+            buffers = Buffers.of(self.inputs, self.outputs)
+            request = in_a_thread_of_its_own(lambda: self._ready().create_infer_request())
+            _bind(request, buffers)
+        self._request, self._buffers = request, buffers
 
     def infer(self, inputs: Mapping[str, AnyArray], wanted: Collection[str] | None = None) -> dict[str, AnyArray]:
         """See `NetworkRuntime`. An input that was written to its `buffer` is not copied."""

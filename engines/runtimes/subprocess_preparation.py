@@ -128,20 +128,29 @@ class _Child:
 @contextmanager
 def _started(program: Sequence[str], chatter: IO[bytes]) -> Iterator[_Child]:
     """The process, which has ended, and all that it started, when the block ends."""
-    with subprocess.Popen(
-        [sys.executable, "-P", "-X", "faulthandler", *program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=chatter,
-        start_new_session=True,
-        creationflags=_STARTED_ALONE if sys.platform == "win32" else 0,
-    ) as process:
+    with _process(program, chatter) as process:
         child = _Child(process)
         try:
             yield child
         finally:
             _end(process)
             child.reader.join()
+
+
+def _process(program: Sequence[str], chatter: IO[bytes]) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-X", "faulthandler", *program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=chatter,
+            start_new_session=True,
+            creationflags=_STARTED_ALONE if sys.platform == "win32" else 0,
+        )
+    except OSError as error:
+        raise PreparationError(
+            f"no process can be started to prepare a network ({error.strerror or error}); close other programs"
+        ) from error
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

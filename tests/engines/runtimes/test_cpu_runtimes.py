@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livecassi.engines.errors import EngineError, NetworkFileError, PreparationError, RuntimeUnavailableError
+from livecassi.engines.errors import (
+    DeviceMemoryError,
+    EngineError,
+    NetworkFileError,
+    PreparationError,
+    RuntimeUnavailableError,
+)
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.contract import AnyArray, RuntimeName, TensorSpec, active
@@ -272,8 +278,6 @@ def test_a_graph_that_contradicts_itself_is_a_named_error(make: Make) -> None:
 
 
 def test_no_memory_is_a_named_error(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from livecassi.engines.errors import DeviceMemoryError
-
     def scarce(*_: object, **__: object) -> None:
         raise RuntimeError("std::bad_alloc")
 
@@ -281,6 +285,19 @@ def test_no_memory_is_a_named_error(make: Make, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("onnxruntime.InferenceSession", scarce)
     with pytest.raises(DeviceMemoryError, match="memory of this machine"):
         make(convolution_network()).activate()
+
+
+def test_arrays_that_the_memory_does_not_hold_are_a_named_error(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scarce(*_: object) -> None:
+        raise MemoryError
+
+    runtime = make(convolution_network())
+    with monkeypatch.context() as patched:
+        patched.setattr("livecassi.engines.runtimes.buffers.np.zeros", scarce)
+        with pytest.raises(DeviceMemoryError, match="memory of this machine"):
+            runtime.activate()
+    with active(runtime):  # nothing is half ready
+        assert runtime.infer(arrays()).keys() == {"cube", "sum"}
 
 
 # ---- OpenVINO ------------------------------------------------------------------------------------------------------

@@ -134,6 +134,12 @@ def test_a_program_that_does_not_start_is_a_failure(tmp_path: Path) -> None:
         run_in_child("say", "the test", Unwatched(), None, (str(tmp_path / "absent.py"),))
 
 
+def test_no_process_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(PreparationError, match="no process can be started"):
+        run("say")
+
+
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(PreparationError, match=str(tmp_path)):
         run("say", written=tmp_path / "absent" / "log")
