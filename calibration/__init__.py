@@ -1,7 +1,7 @@
 """Correct: from a raw frame to a measurement, and the sensing models A and Aᵀ behind it."""
 
 from livecassi.calibration.calibration import Calibration, CalibrationHeader, SubSteps, System
-from livecassi.calibration.correct import Corrector, check_frame_shape
+from livecassi.calibration.correct import Corrector, Inspection, check_frame_shape
 from livecassi.calibration.errors import (
     CalibrationError,
     CalibrationInvalidError,
@@ -17,6 +17,7 @@ __all__ = [
     "CalibrationInvalidError",
     "CalibrationMismatchError",
     "Corrector",
+    "Inspection",
     "Measurement",
     "MeasurementFlag",
     "SensingModel",

@@ -1,5 +1,7 @@
 """Correction: a raw frame becomes a measurement."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from livecassi.calibration.calibration import Array32, Calibration
@@ -25,6 +27,14 @@ def check_frame_shape(calibration: Calibration, shape: tuple[int, int]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What can be told of a frame without correcting it, see `Measurement`."""
+
+    flags: MeasurementFlag
+    saturated_fraction: float | None
+
+
 class Corrector:
     """Subtracts dark, divides by flat and scales to full scale; arrays are prepared once per calibration.
 
@@ -42,33 +52,55 @@ class Corrector:
 
         Raises `CalibrationMismatchError` for a frame of another size, bit depth or with NaN.
         """
-        calibration = self.calibration
-        check_frame_shape(calibration, frame.shape)
-        if not frame.bit_depth:
-            if not np.isfinite(frame.pixels).all():
-                raise CalibrationMismatchError(
-                    f"measurement {frame.index} holds NaN or infinite values, expected finite numbers; "
-                    "repair or leave out this frame"
-                )
-            values = np.asarray(frame.pixels, np.float32)
+        return self.measurement(frame, self.inspect(frame))
+
+    def inspect(self, frame: Frame) -> Inspection:
+        """What `correct` tells of a frame besides its values, for those who correct frames elsewhere.
+
+        Afterwards `pedestal` is known. Raises as `correct`.
+        """
+        check_frame_shape(self.calibration, frame.shape)
+        if frame.bit_depth:
+            flags = self._flags(frame)
+        elif np.isfinite(frame.pixels).all():
             flags = MeasurementFlag.NONE
         else:
-            flags = self._flags(frame)
-            values = frame.pixels.astype(np.float32)
-            if calibration.dark is not None:
-                values -= calibration.dark
-            values *= np.float32(1.0 / frame.full_scale)
-            if self._gain is not None:
-                values *= self._gain
+            raise CalibrationMismatchError(
+                f"measurement {frame.index} holds NaN or infinite values, expected finite numbers; "
+                "repair or leave out this frame"
+            )
         saturated = frame.saturated_fraction()
         if saturated:
             flags |= MeasurementFlag.SATURATED
         if self.pedestal is None:
-            self.pedestal = estimate_pedestal(values, calibration).value
+            self.pedestal = estimate_pedestal(self._values(frame), self.calibration).value
+        if self.pedestal:
+            flags |= MeasurementFlag.PEDESTAL_REMOVED
+        return Inspection(flags, saturated)
+
+    def measurement(self, frame: Frame, inspected: Inspection) -> Measurement:
+        """What `correct` gives, for a frame that was inspected."""
         measurement = Measurement(
-            values, calibration.id, frame.index, frame.host_time_ns, flags=flags, saturated_fraction=saturated
+            self._values(frame),
+            self.calibration.id,
+            frame.index,
+            frame.host_time_ns,
+            flags=inspected.flags,
+            saturated_fraction=inspected.saturated_fraction,
         )
-        return remove_pedestal(measurement, self.pedestal)
+        return remove_pedestal(measurement, self.pedestal or 0.0)
+
+    def _values(self, frame: Frame) -> Array32:
+        """Without the pedestal."""
+        if not frame.bit_depth:
+            return np.asarray(frame.pixels, np.float32)
+        values = frame.pixels.astype(np.float32)
+        if self.calibration.dark is not None:
+            values -= self.calibration.dark
+        values *= np.float32(1.0 / frame.full_scale)
+        if self._gain is not None:
+            values *= self._gain
+        return values
 
     def _flags(self, frame: Frame) -> MeasurementFlag:
         header = self.calibration.header

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MEASUREMENT, CUBES = "measurement", "cubes"  # of the network that is widened
 PREFIX = "camera."  # of all that is added
+INPUTS = ("gain", "offset", "added", "band_gain", "colour", "pick_weights")  # beside the frames
 OUTPUTS = (CUBES, "pictures", "spectra")
 LEVELS = 4096  # of the table from linear light to the bytes of sRGB
 PICKS = 8
@@ -37,6 +38,7 @@ def with_camera_frames(
       has more columns than the network reads
     - `gain`, `offset` float32 (H, W'): a measurement is pixel * gain + offset, so dark, flat, full scale, pedestal and
       brightness are all in them
+    - `added` float32 (T, H, W'), added to that: 0, or where gain and offset are 0, measurements from elsewhere
     - `band_gain` float32 (C,): a cube is what the network gives times this
     - `colour` float32 (3, C): from a cube to linear sRGB, white at 1
     - `pick_weights` float32 (P, H * W): the share of every pixel in the spectrum of a pick
@@ -60,7 +62,7 @@ def with_camera_frames(
     widened = ModelProto()
     widened.CopyFrom(model)
     graph = widened.graph
-    given = _rename(graph, {"frames", "gain", "offset", "band_gain", "colour", "pick_weights", *OUTPUTS})
+    given = _rename(graph, {"frames", *INPUTS, *OUTPUTS})
     before, after = _Nodes(), _Nodes()
     _correct(before, window, columns)
     _render(after, given[CUBES], window, _places(positions, window.length), table)
@@ -150,7 +152,7 @@ class _Nodes:
 
 
 def _correct(to: _Nodes, window: _Window, columns: int) -> None:
-    """From `frames`, `gain` and `offset` to the network's measurement."""
+    """From `frames`, `gain`, `offset` and `added` to the network's measurement."""
     from onnx import TensorProto
 
     pixels = to.add("Cast", ["frames"], f"{PREFIX}bytes", to=TensorProto.FLOAT)  # first: bytes can be nothing but cast
@@ -164,6 +166,7 @@ def _correct(to: _Nodes, window: _Window, columns: int) -> None:
     pixels = to.add("ReduceSum", [pixels, to.constant("byte_axis", [-1], np.int64)], f"{PREFIX}pixels", keepdims=0)
     scaled = to.add("Mul", [pixels, "gain"], f"{PREFIX}scaled")
     corrected = to.add("Add", [scaled, "offset"], f"{PREFIX}corrected")
+    corrected = to.add("Add", [corrected, "added"], f"{PREFIX}measured")
     to.add("Unsqueeze", [corrected, to.constant("batch_axis", [0], np.int64)], MEASUREMENT)
 
 
@@ -207,6 +210,7 @@ def _inputs(window: _Window, columns: int, picks: int) -> "list[ValueInfoProto]"
     shapes = {
         "gain": image,
         "offset": image,
+        "added": [window.length, *image],
         "band_gain": [window.bands],
         "colour": [3, window.bands],
         "pick_weights": [picks, window.height * window.width],

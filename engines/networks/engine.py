@@ -1,6 +1,6 @@
 """Engines whose cubes a network makes: a window of frames in, cubes out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -16,7 +16,7 @@ from livecassi.engines.errors import EngineError
 from livecassi.engines.networks.inputs import Brightness, check_bench, measured_columns
 from livecassi.engines.networks.passes import FetchValues, Passes
 from livecassi.engines.networks.registry import NetworkSpec
-from livecassi.engines.networks.sliding_window import Fetch, Frames, Output, SlidingWindow
+from livecassi.engines.networks.sliding_window import Frames, Output, SlidingWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class VideoEngine:
         self._passes: Passes | None = passes  # None once the engine was left
         self._columns = measured_columns(calibration, spec.step_px)
         self._alone = settings.frames is Frames.STILLS
-        self._window = SlidingWindow(
+        self._window = SlidingWindow[Measurement, Cube](
             self._reconstruct, spec.frames, settings.hop, settings.output, frames=settings.frames
         )
         neighbours = () if self._alone else (("hop", str(settings.hop)), ("output", str(settings.output)))
@@ -90,7 +90,7 @@ class VideoEngine:
         self._window.reset()
         self._brightness.forget()
 
-    def _reconstruct(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Fetch]:
+    def _reconstruct(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Callable[[], Cube]]:
         if self._passes is None:
             raise EngineError(f"this '{self.info.name}' engine was left and gave back its memory; build it again")
         if self._alone:

@@ -92,7 +92,11 @@ class Brightness:
 
     def choose(self, values: Array32) -> None:
         """Look at a measurement `(H, W')` and keep or change the factor."""
-        mean = float(values.mean(dtype=np.float64)) / self._white
+        self.choose_by(float(values.mean(dtype=np.float64)))
+
+    def choose_by(self, mean: float) -> None:
+        """As `choose`, for the mean of a measurement."""
+        mean /= self._white
         if self._given is not None or mean <= 0 or DARKEST <= mean * self._factor <= BRIGHTEST:
             return
         self._factor = 1.0 if DARKEST <= mean <= BRIGHTEST else USUAL_BRIGHTNESS / mean

@@ -14,12 +14,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 
-from livecassi.calibration import Measurement
-from livecassi.engines.cube import Cube
 
-Fetch = Callable[[], Cube]  # a cube that a pass made, brought from the device only where it is handed out
-Pass = Callable[[Sequence[Measurement], Sequence[int]], Sequence[Fetch]]
+class Numbered(Protocol):
+    """A frame, in whatever form, that knows its place in the sequence."""
+
+    @property
+    def frame_index(self) -> int:
+        """The next frame has the next number."""
+        ...
+
+
+Seen = TypeVar("Seen", bound=Numbered)  # what the network looks at, such as a measurement
+Made = TypeVar("Made")  # what it makes of it, such as a cube; brought from the device only where it is handed out
 
 
 class Output(StrEnum):
@@ -37,15 +45,15 @@ class Frames(StrEnum):
 
 
 @dataclass(slots=True)
-class _Taken:
+class _Taken(Generic[Seen, Made]):
     """A measurement of the present run; `call` numbers those that a cube is owed to."""
 
-    measurement: Measurement
+    measurement: Seen
     call: int | None
-    fetch: Fetch | None = None  # its cube is made already, but will be made again if the next frame comes
+    fetch: Callable[[], Made] | None = None  # its cube is made already, but will be made again if the next frame comes
 
 
-class SlidingWindow:
+class SlidingWindow(Generic[Seen, Made]):
     """Hands windows of `length` frames to `reconstruct(frames, positions)`, which makes the cubes at `positions`.
 
     Stills have no neighbours to wait for: `hop` and `output` play no part in them.
@@ -53,7 +61,7 @@ class SlidingWindow:
 
     def __init__(
         self,
-        reconstruct: Pass,
+        reconstruct: Callable[[Sequence[Seen], Sequence[int]], Sequence[Callable[[], Made]]],
         length: int,
         hop: int = 1,
         output: Output = Output.LATEST,
@@ -66,8 +74,8 @@ class SlidingWindow:
         self._alone = frames is Frames.STILLS
         self._hop = 1 if self._alone else hop
         self._ahead = 1 if output is Output.CENTRE and hop < length - 1 and not self._alone else 0
-        self._run: deque[_Taken] = deque()
-        self._ready: deque[tuple[int, Cube]] = deque()
+        self._run: deque[_Taken[Seen, Made]] = deque()
+        self._ready: deque[tuple[int, Made]] = deque()
         self._calls = 0
 
     @property
@@ -85,7 +93,7 @@ class SlidingWindow:
         """How many calls of `take` later a cube comes."""
         return self._hop - 1 + self._ahead
 
-    def take(self, measurement: Measurement) -> Cube | None:
+    def take(self, measurement: Seen) -> Made | None:
         """The cube of the measurement taken `latency` calls before, None for the first calls."""
         with self._forgetting_on_failure():
             self._add(measurement, self._calls)
@@ -94,12 +102,12 @@ class SlidingWindow:
             return self._ready.popleft()[1]
         return None
 
-    def observe(self, measurement: Measurement) -> None:
+    def observe(self, measurement: Seen) -> None:
         """Take a neighbour that no cube is owed to."""
         with self._forgetting_on_failure():
             self._add(measurement, None)
 
-    def flush(self) -> list[Cube]:
+    def flush(self) -> list[Made]:
         """End the sequence: every cube that is still owed, oldest first."""
         with self._forgetting_on_failure():
             self._end_run()
@@ -121,7 +129,7 @@ class SlidingWindow:
             self.reset()
             raise
 
-    def _add(self, measurement: Measurement, call: int | None) -> None:
+    def _add(self, measurement: Seen, call: int | None) -> None:
         if self._run and (self._alone or measurement.frame_index != self._run[-1].measurement.frame_index + 1):
             self._end_run()
         self._run.append(_Taken(measurement, call))
@@ -151,7 +159,7 @@ class SlidingWindow:
         for taken, fetch in zip(wanted, self._reconstruct(measurements, positions), strict=True):
             taken.fetch = fetch
 
-    def _position(self, wanted: _Taken, frames: list[_Taken]) -> int:
+    def _position(self, wanted: _Taken[Seen, Made], frames: list[_Taken[Seen, Made]]) -> int:
         """Where a frame stands in the window; of copies the one nearest to the centre, which has most neighbours."""
         places = [place for place, taken in enumerate(frames) if taken is wanted]
         return min(places, key=lambda place: abs(2 * place - len(frames) + 1))

@@ -1,7 +1,7 @@
 """The window over a sequence: who is whose neighbour, which frame gets a cube when, and what a pass costs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from livecassi.calibration import Measurement
 from livecassi.engines import Cube
-from livecassi.engines.networks.sliding_window import Fetch, Frames, Output, SlidingWindow
+from livecassi.engines.networks.sliding_window import Frames, Output, SlidingWindow
 
 LENGTH = 3
 MODES = list(product((1, 2, 3), Output))
@@ -32,7 +32,7 @@ class Passes:
     fetched: int = 0
     fail_at: int | None = None
 
-    def __call__(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Fetch]:
+    def __call__(self, frames: Sequence[Measurement], positions: Sequence[int]) -> list[Callable[[], Cube]]:
         self.seen.append(([frame.frame_index for frame in frames], list(positions)))
         if len(self.seen) - 1 == self.fail_at:
             raise ArithmeticError("the network failed")
@@ -44,7 +44,9 @@ class Passes:
         return Cube(values, np.ones(1, np.float32), "c", "net", frame.frame_index, frame.host_time_ns)
 
 
-def windowed(hop: int, output: Output = Output.LATEST, fail_at: int | None = None) -> tuple[SlidingWindow, Passes]:
+def windowed(
+    hop: int, output: Output = Output.LATEST, fail_at: int | None = None
+) -> tuple[SlidingWindow[Measurement, Cube], Passes]:
     passes = Passes(fail_at=fail_at)
     return SlidingWindow(passes, LENGTH, hop, output), passes
 

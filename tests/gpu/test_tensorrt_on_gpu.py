@@ -130,6 +130,7 @@ def test_camera_frames_become_pictures_while_streams_overlap(
     settings = {
         "gain": np.full((H, COLUMNS), 1 / 4095, np.float32),
         "offset": np.full((H, COLUMNS), -0.01, np.float32),
+        "added": np.zeros((T, H, COLUMNS), np.float32),
         "band_gain": np.linspace(0.5, 2, BANDS).astype(np.float32),
         "colour": random.random((3, BANDS), dtype=np.float32) / BANDS,
         "pick_weights": np.eye(8, H * W, dtype=np.float32),

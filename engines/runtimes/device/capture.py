@@ -20,7 +20,7 @@ class CapturingOps(Protocol):
 
 
 def captured(ops: DeviceOps, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
-    """What replays `work`, which must have been done once; `work` itself where it cannot be recorded: slower, the same."""
+    """What replays `work`, which must have been done once; `work` itself where it cannot be recorded: slower."""
     if not isinstance(ops, CapturingOps):
         return work
     try:

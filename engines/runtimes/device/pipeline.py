@@ -1,10 +1,10 @@
 """Raw frames in, pictures out: upload, compute and download go on beside each other, ordered by events alone.
 
 A frame is written into a pinned slot, uploaded, and put behind its predecessors in the window that stays on the
-device. A pass reconstructs what the window holds then; of the frames that are asked for, pictures and spectra come back,
-and cubes where they are wanted. Two passes are under way at a time, each in a lane with outputs of its own: what a slot
-or a lane holds is touched again only after an event says that nobody reads it any more. Nothing is allocated after the
-pipeline was made.
+device. A pass reconstructs what the window holds then; of the frames that are asked for, pictures and spectra come
+back, and cubes where they are wanted. Two passes are under way at a time, each in a lane with outputs of its own: what
+a slot or a lane holds is touched again only after an event says that nobody reads it any more. Nothing is allocated
+after the pipeline was made.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -133,7 +133,7 @@ class FramePipeline:
             setting.given = True
 
     def reset(self) -> None:
-        """The next frame has no predecessors: the window is filled with it. Results that were not taken are forgotten."""
+        """The next frame has no predecessors: the window is filled with it. Results not yet taken are forgotten."""
         self._empty = True
         for lane in self._lanes:
             lane.ticket = None

@@ -60,6 +60,7 @@ def run(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 def settings(calibration: Calibration, bit_depth: int, **other: Any) -> dict[str, Any]:
     return {
         **correction_inputs(calibration, bit_depth, pedestal=0.01, brightness=1.7),
+        "added": np.zeros((T, HEIGHT, COLUMNS), np.float32),
         "band_gain": np.linspace(0.5, 2, BANDS).astype(np.float32),
         "colour": ColourRenderer(calibration.wavelengths_nm).matrix / np.float32(0.8),
         "pick_weights": pick_weights(PICKS, 3, (HEIGHT, WIDTH), 8),
@@ -92,6 +93,16 @@ def test_cubes_pictures_and_spectra_are_those_of_the_parts(bit_depth: int, posit
         for place, (row, column) in enumerate(PICKS):
             np.testing.assert_allclose(found["spectra"][shown, place], mean_spectrum(cube, row, column, 3), atol=2e-6)
         assert not found["spectra"][shown, len(PICKS) :].any()
+
+
+def test_measurements_from_elsewhere_may_stand_in_for_the_frames() -> None:
+    plain, frames = video_network(T, HEIGHT, WIDTH, BANDS, STEP), frames_of(12)
+    measured = np.random.default_rng(8).random((T, HEIGHT, COLUMNS), np.float32)
+    dark = np.zeros((HEIGHT, COLUMNS), np.float32)
+    inputs = settings(bench(12), 12, gain=dark, offset=dark, added=measured)
+    found = run(with_camera_frames(plain, TABLE), {**inputs, "frames": frames.view(np.uint8).reshape(*frames.shape, 2)})
+    expected = run(plain, {"measurement": measured[None]})["cubes"][0, -1:] * inputs["band_gain"][:, None, None]
+    np.testing.assert_array_equal(found["cubes"], expected)
 
 
 class OnnxRuntimeOnHost:
