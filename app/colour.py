@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from livecassi.app.spectra import ILLUMINANTS, OBSERVER, SpectraError, load_spectra
 from livecassi.engines import Quantity
+from livecassi.engines.frame_engine import Colours
 
 FULL_RANGE_NM = (420.0, 700.0)  # bands over this range give true colour: at most 0.5 dE2000 (measured)
 TABLE_BITS = 12
@@ -51,6 +52,17 @@ def colour_matrix(
     return matrix
 
 
+def srgb_table() -> NDArray[np.uint8]:
+    """The bytes of 4096 levels of linear light, 0 to 1."""
+    levels = np.arange(2**TABLE_BITS) / (2**TABLE_BITS - 1)
+    return np.round(255 * srgb_encode(levels)).astype(np.uint8)
+
+
+def device_colours() -> Colours:
+    """How `ColourRenderer` renders, for engines that do it themselves."""
+    return Colours(lambda wavelengths_nm: colour_matrix(wavelengths_nm).astype(np.float32), srgb_table())
+
+
 class ColourRenderer:
     """Renders cubes of one set of bands. Built once (milliseconds), then about 1 ms at 256 x 256 x 30.
 
@@ -67,8 +79,7 @@ class ColourRenderer:
         bands = np.asarray(wavelengths_nm, np.float64)
         self.matrix = colour_matrix(bands, illuminant, quantity).astype(np.float32)
         self.full_range = bool(bands[0] <= FULL_RANGE_NM[0] and bands[-1] >= FULL_RANGE_NM[1])
-        levels = np.arange(2**TABLE_BITS) / (2**TABLE_BITS - 1)
-        self._table = np.round(255 * srgb_encode(levels)).astype(np.uint8)
+        self._table = srgb_table()
 
     @property
     def label(self) -> str:

@@ -133,8 +133,11 @@ class FramePipeline:
             setting.given = True
 
     def reset(self) -> None:
-        """The next frame has no predecessors: the window is filled with it. Results not yet taken are forgotten."""
+        """The next frame has no predecessors: the window is filled with it."""
         self._empty = True
+
+    def forget(self) -> None:
+        """Nobody will take the results that were not taken yet."""
         for lane in self._lanes:
             lane.ticket = None
 

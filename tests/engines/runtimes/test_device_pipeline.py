@@ -174,10 +174,11 @@ def test_after_a_reset_frames_have_no_predecessors() -> None:
             np.testing.assert_array_equal(found, expected(window_of(number) if number < 2 else alone, OFFSET))
 
 
-def test_a_reset_forgets_what_is_under_way() -> None:
+def test_what_is_under_way_can_be_forgotten() -> None:
     with pipeline(HostOps(max)) as made:
         first, _ = submit(made, frame(5)), submit(made, frame(6))
         made.reset()
+        made.forget()
         with pytest.raises(EngineError, match="the result of pass 0 was taken already"):
             made.result(first)
         for number in range(4):

@@ -16,16 +16,14 @@ from livecassi.calibration.correct import Corrector
 from livecassi.drivers import Frame
 from livecassi.engines.errors import NetworkFileError
 from livecassi.engines.exporting.frame_graph import with_camera_frames
-from livecassi.engines.runtimes.contract import TensorSpec
 from livecassi.engines.runtimes.device.frame_inputs import correction_inputs, pick_weights
 from livecassi.engines.runtimes.device.host_ops import HostOps
-from livecassi.engines.runtimes.device.ops import Buffer, Stream
 from livecassi.engines.runtimes.device.pipeline import FramePipeline
-from livecassi.engines.runtimes.onnx_tensors import declared_tensors
 
 onnx = pytest.importorskip("onnx", reason="the graph is made with onnx")
 ort = pytest.importorskip("onnxruntime", reason="the graph is run by ONNX Runtime")
 
+from onnx_on_host import OnnxExecutable  # noqa: E402 - needs onnxruntime
 from tiny_networks import video_network  # noqa: E402 - needs onnx
 
 T, STEP = 3, 2
@@ -105,41 +103,13 @@ def test_measurements_from_elsewhere_may_stand_in_for_the_frames() -> None:
     np.testing.assert_array_equal(found["cubes"], expected)
 
 
-class OnnxRuntimeOnHost:
-    """The widened network as the pipeline runs it, in the memory of `HostOps`."""
-
-    def __init__(self, model: Any, ops: HostOps) -> None:
-        content = model.SerializeToString()
-        self.inputs, self.outputs = declared_tensors(content, "the network")
-        self._session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
-        self._ops = ops
-        self._bound: dict[str, int] = {}
-
-    def bind(self, name: str, address: int) -> None:
-        self._bound[name] = address
-
-    def enqueue(self, stream: Stream) -> None:
-        bound = dict(self._bound)
-
-        def view(spec: TensorSpec) -> Any:
-            memory = self._ops.memory(Buffer(bound[spec.name], spec.nbytes))
-            return memory.view(spec.dtype).reshape(spec.shape)
-
-        def kernel() -> None:
-            found = self._session.run(None, {spec.name: view(spec) for spec in self.inputs})
-            for spec, values in zip(self.outputs, found, strict=True):
-                view(spec)[:] = values
-
-        self._ops.run(stream, kernel)
-
-
 def test_raw_frames_go_through_the_pipeline_to_the_same_pictures() -> None:
     calibration, plain = bench(12), video_network(T, HEIGHT, WIDTH, BANDS, STEP)
     inputs = settings(calibration, 12)
     model, ops = with_camera_frames(plain, TABLE), HostOps(Random(3).choice)
     frames = np.random.default_rng(4).integers(0, 4096, (6, HEIGHT, COLUMNS)).astype(np.uint16)
     with ops:
-        pipeline = FramePipeline(OnnxRuntimeOnHost(model, ops), ops)
+        pipeline = FramePipeline(OnnxExecutable(model.SerializeToString(), ops), ops)
         pipeline.configure(inputs)
         for number, pixels in enumerate(frames):
             pipeline.take(pixels)
