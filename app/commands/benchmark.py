@@ -9,6 +9,7 @@ import typer
 from livecassi.app.commands.benchmark_live import live
 from livecassi.app.commands.benchmark_pg_svrt import pg_svrt
 from livecassi.app.commands.benchmark_quality import quality
+from livecassi.app.commands.benchmark_runtimes import runtimes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,6 +29,7 @@ def benchmark() -> None:
 benchmark_app.command("live")(live)
 benchmark_app.command("pg-svrt")(pg_svrt)
 benchmark_app.command("quality")(quality)
+benchmark_app.command("runtimes")(runtimes)
 
 
 @benchmark_app.command("gap-tv")
