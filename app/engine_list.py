@@ -3,6 +3,7 @@
 from functools import cache
 from importlib import resources
 
+from livecassi.app.colour import device_colours
 from livecassi.app.weight_places import find_weights, user_folder
 from livecassi.engines import EngineSpec
 from livecassi.engines.gap_tv import SpectralBasis, gap_tv_spec, parse_basis_table
@@ -33,6 +34,6 @@ def engine_specs() -> dict[str, EngineSpec]:
     specs = [
         gap_tv_spec(reflectance_basis()),
         live_spec(find_weights, user_folder),
-        video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder, runtimes_here),
+        video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder, runtimes_here, device_colours()),
     ]
     return {spec.name: spec for spec in specs}

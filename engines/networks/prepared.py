@@ -2,11 +2,14 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from livecassi.engines.errors import EngineUnavailableError
 from livecassi.engines.exporting.registry import ExportRequest
+from livecassi.engines.networks.camera_frames import CameraFrames
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError, Field, Found
@@ -19,6 +22,12 @@ from livecassi.engines.runtimes.onnx_tensors import declared_tensors
 from livecassi.engines.runtimes.openvino_cpu import BLOB, OpenVinoCpu
 from livecassi.engines.runtimes.preparation import Progress, Unwatched
 from livecassi.engines.runtimes.subprocess_preparation import export_in_child, prepare_in_child
+
+if TYPE_CHECKING:
+    from livecassi.engines.runtimes.tensorrt.frame_plan import FramePlan
+    from livecassi.engines.runtimes.tensorrt.plan import PlanFacts
+
+Loaded = TypeVar("Loaded")
 
 NETWORK, PLAN = "network.onnx", "network.plan"
 SCHEMA = 1  # of exported networks: raised where the same weights give another graph
@@ -45,10 +54,19 @@ class PreparedNetwork:
     """A network for one bench, in the cache or on the way there.
 
     `source` is what is exported, with the hash `weights_id` of the tensors, or an ONNX file that was exported before.
+    With `camera` it is widened to take raw frames: `frames` then loads it, and `runtime` cannot.
     """
 
-    def __init__(self, source: ExportRequest | Path, weights_id: str, target: Target, kept: ArtefactCache) -> None:
+    def __init__(
+        self,
+        source: ExportRequest | Path,
+        weights_id: str,
+        target: Target,
+        kept: ArtefactCache,
+        camera: CameraFrames | None = None,
+    ) -> None:
         self._source, self._weights_id, self._target, self._kept = source, weights_id, target, kept
+        self._camera = camera
 
     @property
     def ready(self) -> bool:
@@ -62,7 +80,7 @@ class PreparedNetwork:
             case RuntimeName.ONNXRUNTIME:
                 return True
             case _:
-                return self._kept.find(self._plan_job(path)[0]) is not None
+                return self._plan(path) is not None
 
     def prepare(self, progress: Progress) -> None:
         """Make what is missing, in processes of their own. Raises as `ArtefactCache.make` and `prepare_in_child`."""
@@ -70,19 +88,26 @@ class PreparedNetwork:
         if self._target.runtime is RuntimeName.OPENVINO:
             self._compile(path, progress)
         elif self._target.runtime in ON_NVIDIA:
-            self._build(path, progress)
+            self._build(self._camera.widened(path, self._kept, progress) if self._camera else path, progress)
 
     def runtime(self) -> NetworkRuntime:
         """The network, activated; what is found damaged is made anew, once.
 
         Raises `EngineUnavailableError` where it was not prepared, and as `prepare` and the runtime.
         """
+        return self._mended(self._activated)
+
+    def frames(self) -> "FramePlan":
+        """The network that takes raw frames, loaded on the first GPU. Raises as `runtime`."""
+        return self._mended(self._loaded_frames)
+
+    def _mended(self, load: Callable[[], Loaded]) -> Loaded:
         try:
-            return self._activated()
+            return load()
         except DamagedEntryError as error:
             log.warning("%s; it is made anew", error)
         self.prepare(Unwatched())
-        return self._activated()
+        return load()
 
     def _activated(self) -> NetworkRuntime:
         content = self._content()
@@ -92,7 +117,7 @@ class PreparedNetwork:
             case RuntimeName.ONNXRUNTIME:
                 runtime = OnnxRuntime(content, self._target.precision, self._target.threads, graphs=self._kept)
             case _:
-                return self._with_plan()
+                return self._with_plan(self._active_plan)
         runtime.activate()
         return runtime
 
@@ -191,28 +216,43 @@ class PreparedNetwork:
             progress,
         )
 
-    def _with_plan(self) -> NetworkRuntime:
+    def _plan(self, path: Path) -> Found | None:
+        """The plan of the exported network in `path`, if it was built."""
+        network = path if self._camera is None else self._camera.find(path, self._kept)
+        return None if network is None else self._kept.find(self._plan_job(network)[0])
+
+    def _with_plan(self, load: "Callable[[bytes, PlanFacts, Path], Loaded]") -> Loaded:
+        """What `load(content, facts, kernels)` makes of the plan; one that it refuses is set aside."""
         from livecassi.engines.runtimes.tensorrt.plan import read_plan
-        from livecassi.engines.runtimes.tensorrt.runtime import TensorRtRuntime
 
         path = self._exported_file()
         assert path is not None, "its content was read before"
-        fields, _ = self._plan_job(path)
-        found = self._kept.find(fields)
+        found = self._plan(path)
         if found is None:
             raise EngineUnavailableError(
                 f"no plan of {self._target.runtime} was built for this bench and GPU yet; choose the engine again in "
                 "the window, or runtime=torch"
             )
         try:
-            content, facts = read_plan(found.folder / PLAN)
-            kernels = self._kept.folder / "kernels" / found.key
-            runtime = TensorRtRuntime(content, facts, device_ops, kernels=kernels, graph=True)
-            runtime.activate()
+            return load(*read_plan(found.folder / PLAN), self._kept.folder / "kernels" / found.key)
         except DamagedEntryError as error:
             self._kept.quarantine(found, str(error))
             raise
+
+    def _active_plan(self, content: bytes, facts: "PlanFacts", kernels: Path) -> NetworkRuntime:
+        from livecassi.engines.runtimes.tensorrt.runtime import TensorRtRuntime
+
+        runtime = TensorRtRuntime(content, facts, device_ops, kernels=kernels, graph=True)
+        runtime.activate()
         return runtime
+
+    def _loaded_frames(self) -> "FramePlan":
+        from livecassi.engines.runtimes.tensorrt.frame_plan import load_frame_plan
+
+        self._content()  # raises where it is missing or damaged
+        return self._with_plan(
+            lambda content, facts, kernels: load_frame_plan(content, facts, device_ops, kernels=kernels)
+        )
 
 
 def device_ops() -> DeviceOps:

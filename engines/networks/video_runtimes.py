@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from livecassi.calibration import Calibration
+from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError, RuntimeUnavailableError
 from livecassi.engines.exporting.card import MaskPlace, NetworkCard
 from livecassi.engines.exporting.registry import ExportRequest
+from livecassi.engines.frame_engine import Colours
+from livecassi.engines.networks.camera_frames import CameraFrames
+from livecassi.engines.networks.device_network import LoadedNetwork
+from livecassi.engines.networks.engine import VideoEngine, VideoSettings
+from livecassi.engines.networks.frame_engine import FrameVideoEngine
 from livecassi.engines.networks.inputs import network_mask
 from livecassi.engines.networks.loading import require_torch
 from livecassi.engines.networks.memory import fits, free_memory
@@ -60,10 +66,18 @@ class Bench:
 
 
 class VideoRuntimes:
-    """Decides where a video network runs, and brings it there. `offered` looks at the machine, which takes a moment."""
+    """Decides where a video network runs, and brings it there. `offered` looks at the machine, which takes a moment.
 
-    def __init__(self, offered: Callable[[], tuple[Offer, ...]], kept: Callable[[], ArtefactCache]) -> None:
-        self._offered, self._kept = offered, kept
+    With `colours` a network on TensorRT takes raw frames and renders what it makes of them.
+    """
+
+    def __init__(
+        self,
+        offered: Callable[[], tuple[Offer, ...]],
+        kept: Callable[[], ArtefactCache],
+        colours: Colours | None = None,
+    ) -> None:
+        self._offered, self._kept, self._colours = offered, kept, colours
 
     def choose(self, wish: Wish, *, exported: bool = False) -> Chosen:
         """The runtime, and why. Raises `RuntimeUnavailableError`."""
@@ -97,17 +111,29 @@ class VideoRuntimes:
             needed=wish.runtime is not None or instead is None,
         )
 
-    def passes(self, bench: Bench, wish: Wish) -> Passes:
-        """The network, ready. "auto" takes torch where what the chosen runtime needs was not prepared yet.
+    def engine(self, bench: Bench, wish: Wish, settings: VideoSettings, weights: str) -> Engine:
+        """The engine, ready. "auto" takes torch where what the chosen runtime needs was not prepared yet.
 
-        Raises `EngineUnavailableError`, `EngineMismatchError`, and as `TorchPasses`.
+        `weights` is what is said of where they are from. Raises `EngineUnavailableError`, `EngineMismatchError`, and as
+        `TorchPasses`.
         """
         chosen = self._settled(bench, wish)
         if chosen.runtime is not RuntimeName.TORCH:
             network = self._network(bench, wish, chosen)
             if wish.runtime is not None or bench.exported is not None or network.ready:
-                return RuntimePasses(network.runtime(), str(chosen.place), _constants(bench))
-        return self._in_torch(bench, wish)
+                if self._camera(bench, chosen) is not None:
+                    return self._with_frames(bench, network.frames(), settings, weights)
+                passes = RuntimePasses(network.runtime(), str(chosen.place), _constants(bench))
+                return _with_measurements(bench, passes, settings, weights)
+        return _with_measurements(bench, self._in_torch(bench, wish), settings, weights)
+
+    def _with_frames(self, bench: Bench, network: LoadedNetwork, settings: VideoSettings, weights: str) -> Engine:
+        assert self._colours is not None
+        try:
+            return FrameVideoEngine(bench.network, network, bench.calibration, settings, weights, self._colours)
+        except BaseException:
+            network.close()
+            raise
 
     def _settled(self, bench: Bench, wish: Wish) -> Chosen:
         """The choice for frames of this size: where whole ones do not fit, "auto" takes torch and its tiles."""
@@ -124,10 +150,10 @@ class VideoRuntimes:
                 f"precision=fp16 was asked for on {TITLES[chosen.runtime]}, which is slower than fp32 on a CPU; choose "
                 "fp32 or bf16"
             )
-        target = Target(chosen.runtime, wish.precision)
+        target, camera = Target(chosen.runtime, wish.precision), self._camera(bench, chosen)
         card = bench.exported
         if card is not None:
-            return PreparedNetwork(bench.path, card.weights_sha256, target, self._kept())
+            return PreparedNetwork(bench.path, card.weights_sha256, target, self._kept(), camera)
         _, height, width = bench.calibration.cube_shape
         request = ExportRequest(
             bench.network.name,
@@ -139,7 +165,15 @@ class VideoRuntimes:
             bench.calibration,
         )
         assert isinstance(bench.card, WeightsCard)
-        return PreparedNetwork(request, bench.card.tensors_sha256, target, self._kept())
+        return PreparedNetwork(request, bench.card.tensors_sha256, target, self._kept(), camera)
+
+    def _camera(self, bench: Bench, chosen: Chosen) -> CameraFrames | None:
+        """The raw frames that the network takes there: none that is given its mask with every window."""
+        card = bench.exported
+        takes_mask = card is not None and card.mask is MaskPlace.INPUT
+        if self._colours is None or chosen.runtime not in ON_NVIDIA or takes_mask:
+            return None
+        return CameraFrames(bench.calibration.measurement_shape[1], self._colours.table)
 
     def _in_torch(self, bench: Bench, wish: Wish) -> Passes:
         require_torch(bench.network.name)
@@ -149,6 +183,14 @@ class VideoRuntimes:
         tile = fitting_tile(wish.device, bench.calibration.cube_shape[1:]) if wish.tile is None else wish.tile
         placing = Placing(wish.device, wish.precision, tile)
         return TorchPasses(bench.network.name, bench.path, bench.calibration, placing)
+
+
+def _with_measurements(bench: Bench, passes: Passes, settings: VideoSettings, weights: str) -> Engine:
+    try:
+        return VideoEngine(bench.network, passes, bench.calibration, settings, weights)
+    except BaseException:
+        passes.close()
+        raise
 
 
 def _fits(calibration: Calibration, place: Place) -> bool:

@@ -9,6 +9,7 @@ from livecassi.calibration import Calibration
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineError, EngineMismatchError, RuntimeUnavailableError
 from livecassi.engines.exporting.card import NetworkCard, read_network_card
+from livecassi.engines.frame_engine import Colours
 from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit, check_trained, weights_option
 from livecassi.engines.networks.inputs import check_bench
 from livecassi.engines.networks.loading import check_made_for
@@ -34,14 +35,16 @@ def video_spec(
     find_weights: FindWeights,
     weights_folder: Callable[[], Path] = Path.home,
     offered: Callable[[], tuple[Offer, ...]] = offers,
+    colours: Colours | None = None,
 ) -> EngineSpec:
     """The engine of `network`; `find_weights(name, system)` lists the files that may be used, best first.
 
-    Who chooses a file by hand looks in `weights_folder` first. `offered` says what this machine runs networks on.
+    Who chooses a file by hand looks in `weights_folder` first. `offered` says what this machine runs networks on. With
+    `colours` a GPU renders pictures itself where it can.
     """
 
     choice = _choice(network, find_weights)
-    runtimes = VideoRuntimes(offered, lambda: ArtefactCache(default_cache_folder()))
+    runtimes = VideoRuntimes(offered, lambda: ArtefactCache(default_cache_folder()), colours)
 
     def build(calibration: Calibration, options: Mapping[str, object]) -> Engine:
         return _build(network, choice, runtimes, calibration, options)
@@ -150,7 +153,7 @@ def _build(
     calibration: Calibration,
     options: Mapping[str, object],
 ) -> Engine:
-    from livecassi.engines.networks.engine import VideoEngine, VideoSettings
+    from livecassi.engines.networks.engine import VideoSettings
     from livecassi.engines.networks.sliding_window import Frames, Output
 
     bench = _bench(network, choice, calibration, options)
@@ -163,12 +166,7 @@ def _build(
     )
     state = bench.card.weights_state if isinstance(bench.card, NetworkCard) else bench.card.state
     note = "" if state is TrainingState.TRAINED else f" ({state})"
-    passes = runtimes.passes(bench, _wish(options))
-    try:
-        return VideoEngine(network, passes, calibration, settings, bench.path.name + note)
-    except BaseException:
-        passes.close()
-        raise
+    return runtimes.engine(bench, _wish(options), settings, bench.path.name + note)
 
 
 def _bench(network: NetworkSpec, choice: Choice, calibration: Calibration, options: Mapping[str, object]) -> Bench:

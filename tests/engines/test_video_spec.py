@@ -24,6 +24,6 @@ def test_a_file_of_weights_can_be_looked_for_and_its_path_may_begin_at_home(tmp_
     option = video_spec(find_network("pg-svrt"), "dear", lambda _name, _system: [], lambda: tmp_path).options["weights"]
     assert option.files is not None
     assert option.files.folder() == tmp_path
-    assert option.files.suffixes == (".safetensors",)
+    assert option.files.suffixes == (".safetensors", ".onnx")
     assert option.parse("~/mine.safetensors") == Path.home() / "mine.safetensors"
     assert option.parse("auto") is None
