@@ -1,6 +1,6 @@
 """One network at one size and place: every candidate made ready, then all of them timed in turn."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from livecassi.app.runtimes_figures import Apart, Memory, Ratios, Shares, Steady
 from livecassi.app.runtimes_rows import Rows
 from livecassi.engines.networks.contest.candidates import Candidate, Way
 from livecassi.engines.networks.contest.contestants import Array32, Contestant, Workshop
-from livecassi.engines.networks.contest.fresh_process import measure_fresh
+from livecassi.engines.networks.contest.fresh_process import Fresh, measure_fresh
 from livecassi.engines.networks.contest.steady import allocations
 from livecassi.engines.networks.contest.tasks import Size, Task
 from livecassi.engines.networks.contest.turns import Clocks, Laps, in_turns
@@ -23,18 +23,24 @@ from livecassi.engines.runtimes.preparation import Progress
 if TYPE_CHECKING:
     from livecassi.engines.networks.contest.in_torch import Limits
 
-QUICK_PASS_S = 0.1
-TRACED_PASSES = {True: 10, False: 2}  # of a quick candidate, and of a slow one
+MeasureAlone = Callable[[Task, Candidate, Workshop, Progress], Fresh]
+
+TRACED_S = 2.0  # of passes whose memory is traced, the unseen ones too
+MOST_TRACED, FEWEST_TRACED = 200, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How candidates are measured: frames per second for each of `hops`; `fresh`: with a process of their own each."""
+    """How candidates are measured: frames per second for each of `hops`, `alone` in a process of its own, or not so.
+
+    `free` tells the bytes of main memory that candidates may take together.
+    """
 
     rounds: int = 3
     hops: tuple[int, ...] = (1, 3)
-    fresh: bool = True
+    alone: MeasureAlone | None = measure_fresh
     clocks: Clocks = field(default_factory=Clocks)
+    free: Callable[[], int | None] = free_memory
 
 
 class Contest:
@@ -62,10 +68,10 @@ class Contest:
         for candidate in self._rows.running:
             with self._rows.trouble_of(candidate):
                 self._prepare(task, candidate)
-        if self._terms.fresh:
+        if self._terms.alone is not None:
             for candidate in self._rows.running:
                 with self._rows.trouble_of(candidate):
-                    self._measure_alone(task, candidate)
+                    self._measure_alone(task, candidate, self._terms.alone)
         for group in self._groups():
             self._hold_group(task, group)
         self._compare()
@@ -73,10 +79,10 @@ class Contest:
     # ---- making ready ------------------------------------------------------------------------------------------------
 
     def _prepare(self, task: Task, candidate: Candidate) -> None:
-        before = self._workshop.seconds()
+        before = self._workshop.made()
         self._rows.say(candidate, "prepared")
         self._workshop.prepare(task, candidate, self._progress)
-        made = {key: value for key, value in self._workshop.seconds().items() if key not in before}
+        made = {key: value for key, value in self._workshop.made().items() if key not in before}
         exported = [seconds for kind, seconds in made.values() if kind == "exported network"]
         built = [seconds for kind, seconds in made.values() if kind != "exported network"]
         ready = replace(
@@ -95,15 +101,15 @@ class Contest:
         )
         return next(paid, None) if candidate.way is Way.EXPORTED else None
 
-    def _measure_alone(self, task: Task, candidate: Candidate) -> None:
+    def _measure_alone(self, task: Task, candidate: Candidate, alone: MeasureAlone) -> None:
         self._rows.say(candidate, "alone")
-        found = measure_fresh(task, candidate, self._workshop, self._progress)
+        found = alone(task, candidate, self._workshop, self._progress)
         ready = replace(self._rows[candidate].ready, fresh_start_s=found.start_s)
         self._rows.tell(candidate, ready=ready, memory=Memory(found.peak, found.before, found.device))
 
     def _groups(self) -> Iterator[list[Candidate]]:
         """Candidates that main memory holds at once, the baseline in every group; one group where nobody knows."""
-        free = free_memory()
+        free = self._terms.free()
         baseline = [candidate for candidate in self._rows.running if candidate.baseline]
         group, taken = list(baseline), sum(map(self._bytes, baseline))
         for candidate in self._rows.running:
@@ -190,7 +196,8 @@ class Contest:
             from livecassi.engines.networks.contest.in_torch import allocated_on_cuda
 
             counter = allocated_on_cuda
-        found = allocations(contestant.run, TRACED_PASSES[lap.median_s < QUICK_PASS_S], counter)
+        passes = max(FEWEST_TRACED, min(MOST_TRACED, round(TRACED_S / lap.median_s)))
+        found = allocations(contestant.run, passes // 2, counter)
         self._rows.tell(candidate, steady=Steady(found.held, found.passing, found.device))
 
     def _compare(self) -> None:

@@ -36,7 +36,7 @@ def _passes(title: str, rows: Sequence[Row]) -> Sheet:
     rates = tuple(f"fps hop {hop}" for hop in hops)
     return Sheet(
         title,
-        ("median ms", "min..max", *rates, "x eager", "x authors", "PSNR dB"),
+        ("median ms, spread", *rates, "x eager", "x authors", "PSNR dB"),
         [(row.title, *_pass(row, hops)) for row in rows],
     )
 
@@ -49,8 +49,7 @@ def _pass(row: Row, hops: tuple[str, ...]) -> tuple[str, ...]:
     if row.apart is not None:
         psnr = "exact" if row.apart.psnr_db is None else f"{row.apart.psnr_db:.1f}"
     return (
-        f"{times.median_ms:.1f}",
-        f"{times.best_ms:.1f}..{times.worst_ms:.1f}",
+        f"{times.median_ms:.1f} ±{times.spread_ms:.1f}",
         *(f"{times.frames_per_s[hop]:.2f}" for hop in hops),
         _number(row.ratios.to_eager, ".2f"),
         _number(row.ratios.to_authors, ".2f"),
@@ -76,15 +75,16 @@ def _start(row: Row) -> tuple[str, ...]:
 def _costs(title: str, rows: Sequence[Row]) -> Sheet:
     return Sheet(
         title,
-        ("CPU ms", "GMAC/s", "of products", "of copies", "held B", "passing B"),
+        ("ms, from best to worst", "CPU ms", "GMAC/s", "of products", "of copies", "held B", "passing B"),
         [(row.title, *_cost(row)) for row in rows],
     )
 
 
 def _cost(row: Row) -> tuple[str, ...]:
-    shares, steady = row.shares, row.steady
+    times, shares, steady = row.times, row.shares, row.steady
     return (
-        _number(None if row.times is None else row.times.cpu_ms, ".1f"),
+        "-" if times is None else f"{times.best_ms:.1f}..{times.worst_ms:.1f}",
+        _number(None if times is None else times.cpu_ms, ".1f"),
         _number(None if shares is None else shares.macs_per_s / 1e9, ".1f"),
         _number(None if shares is None else shares.of_products, ".0%"),
         _number(None if shares is None else shares.of_copies, ".0%"),
@@ -99,7 +99,7 @@ def _flat(rows: Sequence[Flat]) -> Sheet:
         ("passes", "start", "middle", "end"),
         [
             (
-                f"{row.network}, {row.height} x {row.width}, {row.title} on {row.place}",
+                f"{row.network} {row.height} x {row.width} {row.place}, {row.title}",
                 str(row.passes),
                 *(_number(None if size is None else size / MIB, ".1f") for size in (row.start, row.middle, row.end)),
             )

@@ -56,6 +56,7 @@ def runtimes(
     from livecassi.app.runtimes_benchmark import Plan, parse_sizes, run_benchmark
     from livecassi.app.runtimes_contest import Terms
     from livecassi.app.runtimes_sheets import sheets
+    from livecassi.engines.networks.contest.fresh_process import measure_fresh
     from livecassi.engines.precision import Precision
     from livecassi.engines.runtimes.contract import RuntimeName
     from livecassi.engines.runtimes.offers import Place
@@ -75,7 +76,7 @@ def runtimes(
         _chosen("places", places, Place),
         threads,
         flat,
-        Terms(rounds, _hops(hop), alone),
+        Terms(rounds, _hops(hop), measure_fresh if alone else None),
     )
     with doing() as progress:
         report = run_benchmark(plan, _best_weights, runtimes_here(), progress)
@@ -153,8 +154,9 @@ def _remarks(report: "Report") -> "Iterator[str]":
         if flat.trouble:
             yield f"{flat.network}, {flat.title} on {flat.place}, {flat.passes} passes: {flat.trouble}"
     yield (
-        "x eager, x authors: times as fast as torch eager in fp32, and as the literal reading of the published code. "
-        "PSNR: against torch eager in fp32, the largest magnitude over the rms of what differs."
+        "spread: the median distance to the median. x eager, x authors: times as fast as torch eager in fp32, and as "
+        "the authors' way, a literal reading of the published code. PSNR: against torch eager in fp32, the largest "
+        "magnitude over the rms of what differs."
     )
     yield (
         "export, build: once on a machine; start: from construction to the first result with both kept, fresh: in a "
@@ -174,9 +176,10 @@ def _table(sheet: "Sheet") -> "Table":
     from rich.table import Table
 
     table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("candidate", overflow="fold")
-    for heading in sheet.numbers:
-        table.add_column(heading, justify="right")
+    table.add_column("candidate", no_wrap=True)
+    for place, heading in enumerate(sheet.numbers, 1):
+        widest = max(len(row[place]) if place < len(row) else 0 for row in sheet.rows)
+        table.add_column(heading, justify="right", min_width=widest)  # on narrow screens headings are what is folded
     for row in sheet.rows:
         table.add_row(*row)
     return table

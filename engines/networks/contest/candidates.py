@@ -48,8 +48,8 @@ class Candidate:
         """Such as "OpenVINO bf16"."""
         words = {
             Way.EAGER: "torch eager",
-            Way.GRAPH: "torch as CUDA graph",
-            Way.AUTHORS: "torch, the authors' way",
+            Way.GRAPH: "torch graph",
+            Way.AUTHORS: "authors' way",
             Way.EXPORTED: TITLES[self.runtime],
         }
         return f"{words[self.way]} {self.precision}"

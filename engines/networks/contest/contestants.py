@@ -98,7 +98,7 @@ class Workshop:
             )
         return OnRuntime(runtime, task.inputs, in_place=candidate.place is Place.CPU)
 
-    def seconds(self) -> dict[str, tuple[str, float]]:
+    def made(self) -> dict[str, tuple[str, float]]:
         """What was made so far, by key: of which kind it is, and the seconds that it took."""
         found = {}
         for path in self._kept.folder.glob(f"*/{META}"):

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from livecassi.calibration import System
 from livecassi.engines.errors import DeviceMemoryError
@@ -167,12 +166,25 @@ class Work:
 def work_of(task: Task, precision: Precision) -> Work:
     """The least that a pass costs, whatever executes it."""
     if task.request.network == "live":
-        counter = FlopCounterMode(display=False)
-        with torch.inference_mode(), counter:
-            _live_network(task.request.weights)(torch.from_numpy(task.inputs["features"]))
-        return Work(counter.get_total_flops() // 2, None)
+        network = _live_network(task.request.weights)
+        return Work(_macs_of_convolutions(network, torch.from_numpy(task.inputs["features"])), None)
     height, width = task.size
     return Work(count_macs(height, width).products, FLOOR_BYTES_PER_PIXEL * height * width * BYTES[precision] / 2)
+
+
+def _macs_of_convolutions(network: nn.Module, example: Tensor) -> int:
+    counts: list[int] = []
+
+    def count(layer: nn.Module, _inputs: object, result: Tensor) -> None:
+        assert isinstance(layer, nn.Conv2d)
+        counts.append(result.numel() * layer.weight[0].numel())
+
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(count)
+    with torch.inference_mode():
+        network(example)
+    return sum(counts)
 
 
 def allocated_on_cuda() -> int:
@@ -197,7 +209,7 @@ def save_random_live_weights(path: Path, system: System, seed: int = 0) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = LiveNetwork(Curves(wavelengths_nm, unit, np.ones(START_RANK, np.float32)))
-        torch.nn.init.normal_(network.leave.weight, 0, 0.01)
+        nn.init.normal_(network.leave.weight, 0, 0.01)
     card = WeightsCard(
         network="live",
         system=system,

@@ -23,11 +23,15 @@ class Allocations:
 
 
 def allocations(run: Callable[[], object], passes: int, on_device: Callable[[], int] | None = None) -> Allocations:
-    """Of several passes after an unseen one. `on_device` counts the bytes that were handed out since the start."""
+    """Of so many passes after as many unseen ones. `on_device` counts the bytes that were handed out since the start.
+
+    A hundred of them are needed until lists of the interpreter's own, of freed objects, have grown as long as they do.
+    """
     traced = tracemalloc.is_tracing()
     tracemalloc.start()
     try:
-        run()
+        for _ in range(passes):
+            run()
         gc.collect()
         begun = on_device() if on_device else 0
         before, _ = tracemalloc.get_traced_memory()
