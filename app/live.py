@@ -2,28 +2,41 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 from livecassi.app.engine_slot import EngineSlot
 from livecassi.app.mailbox import Mailbox
 from livecassi.app.rate import RateMeter
 from livecassi.app.result import Result
-from livecassi.calibration import Corrector, Measurement
+from livecassi.calibration import Corrector, Inspection, Measurement
 from livecassi.drivers import Frame
 from livecassi.engines import Cube, Engine
+from livecassi.engines.frame_engine import FrameEngine, Made, Seen, Wanted
 
 LATE_ENGINE_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the run calls: `report` an error, the engine's `failed`, `keep` a cube, whether cubes are being kept."""
+    """What the run calls: `report` an error, the engine's `failed`, `keep` a cube, whether cubes are being kept.
+
+    `wanted` is what the screen wants of the frames to come, where an engine can choose what it gives.
+    """
 
     report: Callable[[Exception], None]
     failed: Callable[[Exception], None]
     keep: Callable[[Cube], None]
     keeps_cubes: Callable[[], bool]
+    wanted: Callable[[], Wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A frame that has its turn at the engine."""
+
+    frame: Frame
+    inspected: Inspection
 
 
 class LiveReconstruction:
@@ -33,6 +46,7 @@ class LiveReconstruction:
     screen that does not wait for an engine, and `results` is emptied by the screen.
     An engine that keeps up is given every frame. One that does not is given the newest consecutive frames: as many
     as a pass takes get their cubes, those before are only observed, so that a window never has holes of our making.
+    A `FrameEngine` is given frames as they came, and gives cubes only where they are wanted.
     """
 
     def __init__(
@@ -50,7 +64,9 @@ class LiveReconstruction:
         self._corrector, self._engines, self._cube_rate = corrector, engines, cube_rate
         self._hooks, self._clock_ns = hooks, clock_ns
         self._cube: Cube | None = None
-        self._newest: tuple[Frame, Measurement] | None = None
+        self._seen: Seen | None = None
+        self._newest: _Turn | None = None
+        self._gave_a_cube = False  # the engine in use
         self._owed = self._skipped = 0
         self._times_ns: deque[int] = deque(maxlen=1)  # of as many calls as make one pass
         self._refused_a_frame = False
@@ -79,7 +95,7 @@ class LiveReconstruction:
         while not stop.is_set() and (frames := self.frames.take()):
             self._take(frames, stop)
         if self._newest is not None and self._engine_comes_late(stop):
-            self._take([self._newest[0]], stop)
+            self._take([self._newest.frame], stop)
         if not stop.is_set():
             self._settle(self._engines.engine)
         self.results.close()
@@ -100,36 +116,36 @@ class LiveReconstruction:
         return self._engines.changing and self._cube is None and not self._owed and not stop.is_set()
 
     def _take(self, frames: list[Frame], stop: Event) -> None:
-        pairs = [(frame, measurement) for frame in frames if (measurement := self._correct(frame)) is not None]
-        if not pairs:
+        turns = [turn for frame in frames if (turn := self._inspected(frame)) is not None]
+        if not turns:
             return
         engine = self._engine_in_use()
-        self._newest = pairs[-1]
-        self.saturated_fraction = pairs[-1][1].saturated_fraction
+        self._newest = turns[-1]
+        self.saturated_fraction = turns[-1].inspected.saturated_fraction
         if engine is None:
-            self._cube = None
-            self._skipped += len(pairs) - 1
-            self._show(*pairs[-1])
+            self._cube = self._seen = None
+            self._skipped += len(turns) - 1
+            self._show(turns[-1])
             return
         if self._cube is None:
-            self._show(*pairs[-1])  # a first cube can take long: show the frame meanwhile
+            self._show(turns[-1])  # a first cube can take long: show the frame meanwhile
         due = engine.info.latency + 1  # what one pass gives cubes to, and the frame that it may look ahead
         try:
-            for _, measurement in pairs[:-due]:
+            for turn in turns[:-due]:
                 self._skipped += 1
-                engine.observe(measurement)
-            for frame, measurement in pairs[-due:]:
+                self._observe(engine, turn)
+            for turn in turns[-due:]:
                 if stop.is_set():
                     return
-                self._reconstruct(engine, measurement)
-                self._show(frame, measurement)
+                self._reconstruct(engine, turn, more=turn is not turns[-1] or self.frames.waiting)
+                self._show(turn)
         except Exception as error:
             self._give_up(error)
 
-    def _correct(self, frame: Frame) -> Measurement | None:
+    def _inspected(self, frame: Frame) -> _Turn | None:
         """None for a frame that cannot be corrected, such as one with NaN: it is left out, the first one is told."""
         try:
-            return self._corrector.correct(frame)
+            return _Turn(frame, self._corrector.inspect(frame))
         except Exception as error:
             if not self._refused_a_frame:
                 self._hooks.report(error)
@@ -145,47 +161,71 @@ class LiveReconstruction:
             self._owed = 0
         before, engine = self._engines.engine, self._engines.current()
         if engine is not before:
+            self._gave_a_cube = False
             self._times_ns = deque(maxlen=1 if engine is None else engine.info.hop)
         self.frames.keep(1 if engine is None else engine.info.window)
         return engine
 
-    def _reconstruct(self, engine: Engine, measurement: Measurement) -> None:
+    def _observe(self, engine: Engine, turn: _Turn) -> None:
+        if isinstance(engine, FrameEngine) and turn.frame.bit_depth:
+            engine.observe_frame(turn.frame, self._pedestal)
+        else:
+            engine.observe(self._measurement(turn))
+
+    def _reconstruct(self, engine: Engine, turn: _Turn, more: bool) -> None:
         started = self._clock_ns()
         self._owed += 1
-        cube = engine.reconstruct(measurement)
+        if isinstance(engine, FrameEngine) and turn.frame.bit_depth:
+            wanted = self._hooks.wanted()
+            cubes = wanted.cubes or not self._gave_a_cube or self._hooks.keeps_cubes()
+            engine.want(wanted if cubes == wanted.cubes else replace(wanted, cubes=cubes))
+            made = engine.reconstruct_frame(turn.frame, self._pedestal, more)
+        else:
+            cube = engine.reconstruct(self._measurement(turn))
+            made = [] if cube is None else [Made(cube)]
         self._times_ns.append(self._clock_ns() - started)
-        if cube is not None:
-            self._came(cube)
+        for one in made:
+            self._came(one)
 
-    def _came(self, cube: Cube) -> None:
-        self._cube = cube
+    @property
+    def _pedestal(self) -> float:
+        return self._corrector.pedestal or 0.0
+
+    def _measurement(self, turn: _Turn) -> Measurement:
+        return self._corrector.measurement(turn.frame, turn.inspected)
+
+    def _came(self, made: Made) -> None:
+        self._seen = made.seen
         self._owed -= 1
         self._engines.worked()
         self._cube_rate.tick(self._clock_ns())
-        self._hooks.keep(cube)
+        if made.cube is not None:
+            self._cube, self._gave_a_cube = made.cube, True
+            self._hooks.keep(made.cube)
 
     def _settle(self, engine: Engine | None) -> None:
         """Take from the engine what it still owes, and show the last of it."""
         if engine is None:
             return
         try:
-            cubes = engine.flush()
+            made = engine.flush_frames() if isinstance(engine, FrameEngine) else []
+            made += [Made(cube) for cube in engine.flush()]
         except Exception as error:
             self._give_up(error)
             return
-        for cube in cubes:
-            self._came(cube)
-        if cubes and self._newest is not None:
-            self._show(*self._newest)
+        for one in made:
+            self._came(one)
+        if made and self._newest is not None:
+            self._show(self._newest)
 
     def _give_up(self, error: Exception) -> None:
         """The engine failed: frames go on raw until another is in its place."""
         self._skipped += self._owed
         self._owed = 0
-        self._cube = None
+        self._cube = self._seen = None
         self._hooks.failed(error)
         if self._newest is not None:
-            self._show(*self._newest)
+            self._show(self._newest)
 
-    def _show(self, frame: Frame, measurement: Measurement) -> None:
-        self.results.put(Result(frame, measurement, self._cube, self.reconstruct_ms))
+    def _show(self, turn: _Turn) -> None:
+        self.results.put(Result(turn.frame, turn.inspected.flags, self._cube, self.reconstruct_ms, self._seen))

@@ -53,6 +53,11 @@ class Mailbox(Generic[T]):
             self._filled.notify_all()
 
     @property
+    def waiting(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._values)
+
+    @property
     def closed(self) -> bool:
         """Whether no more values will come."""
         return self._closed

@@ -11,8 +11,13 @@ from livecassi.app.levels import AutoLevels, Levels, robust_levels, thinned
 from livecassi.calibration import Calibration
 from livecassi.drivers import Frame
 from livecassi.engines import Cube
+from livecassi.engines.frame_engine import Seen
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+
+
+NEAR_ENOUGH = 0.3  # of a white level: how far a picture that was rendered elsewhere may be from the one in use
+UNKNOWN = Levels(0.0, 1.0)  # before the first cube
 
 
 class View(StrEnum):
@@ -43,6 +48,8 @@ class PictureMaker:
         self.calibration = calibration
         self._renderer = ColourRenderer(calibration.wavelengths_nm)
         self._auto = auto or AutoLevels()
+        self._followed: Cube | None = None  # the cube that the colour's levels were last followed to
+        self._colour = UNKNOWN
         self.fixed: dict[View, Levels] = {}  # views whose levels an operator has set
 
     @property
@@ -50,16 +57,37 @@ class PictureMaker:
         """A word of caution about the colour view: empty where the bands give true colour."""
         return "" if self._renderer.full_range else self._renderer.label
 
-    def make(self, frame: Frame, cube: Cube | None, view: View, band: int) -> Picture:
-        """The picture of the raw `frame` or of the `cube`; without a cube the frame, whatever view is asked for."""
+    @property
+    def white_level(self) -> float:
+        """What is white in the next colour picture."""
+        return (self.fixed.get(View.COLOUR) or self._colour).high
+
+    def make(self, frame: Frame, cube: Cube | None, view: View, band: int, seen: Seen | None = None) -> Picture:
+        """The picture of the raw `frame` or of the `cube`; without a cube the frame, whatever view is asked for.
+
+        In colour what was `seen`, which is no older than the cube, stands for it, unless its white is another.
+        """
         if cube is None or view is View.RAW:
             scene = cube is not None and frame.shape == cube.values.shape[1:]
             return Picture(frame.pixels, self._raw_levels(frame), scene)
         if view is View.BAND:
             picture = cube.values[band]
             return Picture(picture, self._levels(View.BAND, band, picture), True)
-        levels = self.fixed.get(View.COLOUR) or self._auto.follow(View.COLOUR, lambda: self._white(cube.values))
+        levels = self._colour_levels(cube, again=seen is None)
+        if seen is not None:
+            tolerance = 0.0 if View.COLOUR in self.fixed else NEAR_ENOUGH
+            if abs(seen.white_level - levels.high) <= tolerance * levels.high:
+                return Picture(seen.picture, Levels(0.0, seen.white_level), True)
         return Picture(self._renderer.render(cube.values, levels.high), levels, True)
+
+    def _colour_levels(self, cube: Cube, again: bool) -> Levels:
+        """Follow the cubes; `again`: also where this one was followed before."""
+        if View.COLOUR in self.fixed:
+            return self.fixed[View.COLOUR]
+        if again or cube is not self._followed:
+            self._followed = cube
+            self._colour = self._auto.follow(View.COLOUR, lambda: self._white(cube.values))
+        return self._colour
 
     def _levels(self, view: View, band: int, picture: Pixels) -> Levels:
         return self.fixed.get(view) or self._auto.follow((view, band), lambda: robust_levels(picture))

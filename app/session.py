@@ -26,6 +26,7 @@ from livecassi.app.result import Result
 from livecassi.calibration import Calibration, Corrector
 from livecassi.drivers import Frame, LivecassiError, Source, SourceSettings
 from livecassi.engines import Cube, Engine, EngineInfo
+from livecassi.engines.frame_engine import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class Session:
         self._frames_to_record: int | None = None
         self._latest_recorder: Recorder | None = None
         self._engines = EngineSlot(self._report, clock_ns)
+        self._wanted = Wanted()
         self._error: Exception | None = None
         self._state = SessionState.IDLE
         self._camera_rate = RateMeter()
@@ -274,6 +276,13 @@ class Session:
         """
         return self._live.newest_frame
 
+    def want(self, wanted: Wanted) -> None:
+        """What the screen needs of the frames to come, for an engine that can leave out the rest; all else gives all.
+
+        Cubes that are recorded come whatever the screen wants.
+        """
+        self._wanted = wanted
+
     def take_error(self) -> Exception | None:
         """The error that nobody has taken yet, or None."""
         with self._lock:
@@ -308,7 +317,7 @@ class Session:
     # ---- threads -------------------------------------------------------------------------------------------------
 
     def _new_run(self) -> LiveReconstruction:
-        hooks = Hooks(self._report, self._on_engine_failed, self._keep_cube, self._keeps_cubes)
+        hooks = Hooks(self._report, self._on_engine_failed, self._keep_cube, self._keeps_cubes, lambda: self._wanted)
         return LiveReconstruction(self._corrector, self._engines, self._cube_rate, hooks, self._clock_ns)
 
     def _spawn(self, name: str, run: Callable[[], None]) -> None:

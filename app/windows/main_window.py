@@ -206,6 +206,7 @@ class MainWindow(QMainWindow):
             self.cubes_shown += result.cube is not None and (before is None or result.cube is not before.cube)
         elif frame is not None and frame is not self.display.frame:
             self.display.show_frame(frame)
+        self._session.want(self.display.wanted)
         if self.display.seen is not seen:
             self._display_rate.tick(time.monotonic_ns())
             self.pictures_shown += 1

@@ -1,11 +1,14 @@
 """The middle of the window: picture, band slider, spectra and pins of one result, and the newest raw frame."""
 
+import time
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
-from livecassi.app.levels import Levels
+from livecassi.app.levels import INTERVAL_S, Levels
 from livecassi.app.picks import MOST_PICKS, Picks, mean_spectrum
 from livecassi.app.pictures import Picture, PictureMaker, View, saturated_pixels
 from livecassi.app.result import Result
@@ -20,6 +23,7 @@ from livecassi.app.wording import correction_text
 from livecassi.calibration import Calibration
 from livecassi.drivers import Frame
 from livecassi.engines import Cube
+from livecassi.engines.frame_engine import Seen, Wanted
 
 
 class Screen(QSplitter):
@@ -31,8 +35,10 @@ class Screen(QSplitter):
 
     told = Signal(str)
 
-    def __init__(self, calibration: Calibration) -> None:
+    def __init__(self, calibration: Calibration, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         super().__init__(Qt.Orientation.Horizontal)
+        self._clock_ns = clock_ns
+        self._cube_ns = 0  # when the cube came
         self.bar, self.levels, self.image, self.pins = ViewBar(), LevelBar(), ImageView(), PinPanel()
         self.bands, self.plot = BandBar(calibration.wavelengths_nm), SpectrumPlot(calibration.wavelengths_nm)
         self.picks = Picks()
@@ -119,9 +125,29 @@ class Screen(QSplitter):
         return self._result
 
     @property
-    def seen(self) -> Frame | Cube | None:
-        """What the picture shows: a raw frame, or a cube."""
-        return self._frame if self._shown_view() is View.RAW or self._result is None else self._result.cube
+    def seen(self) -> Frame | Cube | Seen | None:
+        """What the picture shows: a raw frame, a cube, or what the engine saw by itself."""
+        if self._shown_view() is View.RAW or self._result is None:
+            return self._frame
+        seen = self._result.seen
+        by_engine = seen is not None and self.picture is not None and self.picture.pixels is seen.picture
+        return seen if by_engine else self._result.cube
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the screen needs of the frames to come.
+
+        Cubes where every one of them is read, by the band view or the pointer; else five a second, for the levels, and
+        so that whatever is asked for next is not of long ago.
+        """
+        reads = self.view is View.BAND or self._hover is not None
+        old = self._result is None or self._clock_ns() - self._cube_ns >= INTERVAL_S * 1e9
+        return Wanted(
+            reads or old,
+            self._maker.white_level,
+            tuple((pick.row, pick.column) for pick in self.picks),
+            self.pins.window_size,
+        )
 
     @property
     def frame(self) -> Frame | None:
@@ -130,6 +156,8 @@ class Screen(QSplitter):
 
     def show_result(self, result: Result, newest: Frame | None = None) -> None:
         """Put a result on the screen, and a frame that is ahead of it; called by the window's timer."""
+        if self._result is None or result.cube is not self._result.cube:
+            self._cube_ns = self._clock_ns()
         self._result, self._frame = result, newest or result.frame
         self.refresh()
 
@@ -148,14 +176,14 @@ class Screen(QSplitter):
         if self._result is None or self._frame is None:
             return
         self._draw(self._result, self._frame)
-        self.bar.show_correction(*correction_text(self._result.measurement.flags))
+        self.bar.show_correction(*correction_text(self._result.flags))
         self.bar.show_saturation(self._frame.saturated_fraction())
         self._show_spectra(self._result)
 
     def _draw(self, result: Result, frame: Frame) -> None:
         shown = self._shown_view()
         was_scene = self.picture is not None and self.picture.is_scene
-        self.picture = self._maker.make(frame, result.cube, shown, self.bands.band)
+        self.picture = self._maker.make(frame, result.cube, shown, self.bands.band, result.seen)
         self.image.show_picture(self.picture)
         under = frame if shown is View.RAW else result.frame  # marks belong to what they lie on
         marked = saturated_pixels(under, self._maker.calibration, shown, self.bands.band) if self._overlay else None
@@ -170,8 +198,14 @@ class Screen(QSplitter):
         if result.cube is None or self.picture is None:
             self.plot.show_spectra({}, None)
             return
-        values, size = result.cube.values, self.pins.window_size
-        spectra = {pick.number: mean_spectrum(values, pick.row, pick.column, size) for pick in self.picks}
+        values, size, seen = result.cube.values, self.pins.window_size, result.seen
+        known = seen.spectra if seen is not None and seen.pick_size == size else {}
+        spectra = {
+            pick.number: known[place]
+            if (place := (pick.row, pick.column)) in known
+            else mean_spectrum(values, *place, size)
+            for pick in self.picks
+        }
         hover = None
         if self._hover is not None and self.picture.is_scene:
             hover = mean_spectrum(values, *self._hover)

@@ -5,7 +5,7 @@ import pytest
 
 from livecassi.app.ahead import FrameAhead
 from livecassi.app.result import Result
-from livecassi.calibration import Measurement
+from livecassi.calibration import MeasurementFlag
 from livecassi.drivers import Frame
 
 FRAMES = [Frame(np.zeros((3, 5), np.uint16), index, index) for index in range(30)]
@@ -18,8 +18,7 @@ def looks(*pairs: tuple[int | None, int | None]) -> list[int | None]:
     for done, newest in pairs:
         result = None
         if done is not None:
-            values = np.zeros((3, 5), np.float32)
-            result = Result(FRAMES[done], Measurement(values, "c" * 64, done, done), None, 1.0)
+            result = Result(FRAMES[done], MeasurementFlag.NONE, None, 1.0)
         frame = ahead.choose(result, FRAMES[newest] if newest is not None else None)
         shown.append(frame.index if frame is not None else None)
     return shown

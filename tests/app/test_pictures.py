@@ -15,7 +15,7 @@ def result_of(calibration: Calibration, *, cube: bool = True) -> Result:
     pixels = np.random.default_rng(2).integers(10, 4000, calibration.measurement_shape, np.uint16)
     frame = Frame(pixels, 0, 0)
     measurement = Corrector(calibration).correct(frame)
-    return Result(frame, measurement, FakeEngine(calibration).reconstruct(measurement) if cube else None, 1.0)
+    return Result(frame, measurement.flags, FakeEngine(calibration).reconstruct(measurement) if cube else None, 1.0)
 
 
 def test_each_view_shows_its_own_pixels() -> None:

@@ -39,7 +39,7 @@ def screen(qtbot: QtBot) -> Screen:
     pixels = np.random.default_rng(6).integers(10, 4000, calibration.measurement_shape, np.uint16)
     frame = Frame(pixels, 0, 0)
     measurement = Corrector(calibration).correct(frame)
-    screen.show_result(Result(frame, measurement, FakeEngine(calibration).reconstruct(measurement), 1.0))
+    screen.show_result(Result(frame, measurement.flags, FakeEngine(calibration).reconstruct(measurement), 1.0))
     return screen
 
 
@@ -128,7 +128,7 @@ def test_the_correction_is_named_where_an_operator_should_know(screen: Screen) -
         (MeasurementFlag.NO_DARK, "no dark frame"),
         (MeasurementFlag.NO_DARK | MeasurementFlag.PEDESTAL_REMOVED, "pedestal removed"),
     ):
-        screen.show_result(replace(result, measurement=replace(result.measurement, flags=flags)))
+        screen.show_result(replace(result, flags=flags))
         assert screen.bar.correction_text == words
         assert screen.minimumSizeHint().width() == width  # a word more must not widen the window
 
