@@ -9,9 +9,18 @@ from typing import Self
 
 import numpy as np
 
-from livecassi.calibration import Calibration, CalibrationHeader, Measurement, SubSteps, System, sensing_model
+from livecassi.calibration import (
+    Calibration,
+    CalibrationHeader,
+    Corrector,
+    Measurement,
+    SubSteps,
+    System,
+    sensing_model,
+)
 from livecassi.drivers import Frame, SourceInfo, SourceLostError, SourceSettings, StopSignal
 from livecassi.engines import Cube, EngineInfo
+from livecassi.engines.frame_engine import Made, Seen, Wanted
 
 HEIGHT, WIDTH, BANDS = 24, 20, 5
 
@@ -226,3 +235,62 @@ class FakeWindowEngine(FakeEngine):
         while len(self._owed) > keep:
             cube = super().reconstruct(self._owed.popleft())
             self._due.append(cube)
+
+
+class FakeFrameEngine(FakeEngine):
+    """Takes raw frames: their adjoint as a cube where it is wanted, and a picture and spectra that tell their origin.
+
+    All of a picture is (index, pick_size, 7), and a spectrum is that of the cube plus 100. `taken` keeps each frame
+    with what was wanted of it, and `before_pass` is called with its index and may wait. Where more is to come, the
+    newest frame is given with the next call.
+    """
+
+    def __init__(
+        self,
+        calibration: Calibration,
+        name: str = "frames",
+        fail_at: int | None = None,
+        before_pass: Callable[[int], object] = lambda index: None,
+    ) -> None:
+        super().__init__(calibration, name, fail_at)
+        self.before_pass = before_pass
+        self.wanted = Wanted()
+        self.taken: list[tuple[int, Wanted]] = []
+        self.pedestals: list[float] = []
+        self.measured: list[int] = []
+        self._held: list[Made] = []
+
+    def want(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+
+    def reconstruct_frame(self, frame: Frame, pedestal: float = 0.0, more: bool = False) -> list[Made]:
+        self.before_pass(frame.index)
+        self.taken.append((frame.index, self.wanted))
+        self.pedestals.append(pedestal)
+        self._held.append(self._made(frame, pedestal, self.wanted))
+        given = len(self._held) - more
+        made, self._held = self._held[:given], self._held[given:]
+        return made
+
+    def observe_frame(self, frame: Frame, pedestal: float = 0.0) -> None:
+        self.observed.append(frame.index)
+
+    def flush_frames(self) -> list[Made]:
+        made, self._held = self._held, []
+        return made
+
+    def reconstruct(self, measurement: Measurement) -> Cube:
+        self.measured.append(measurement.frame_index)
+        return super().reconstruct(measurement)
+
+    def reset(self) -> None:
+        super().reset()
+        self._held = []
+
+    def _made(self, frame: Frame, pedestal: float, wanted: Wanted) -> Made:
+        cube = super().reconstruct(Corrector(self.calibration, pedestal).correct(frame))
+        picture = np.empty((*self.calibration.cube_shape[1:], 3), np.uint8)
+        picture[:] = (frame.index % 256, wanted.pick_size, 7)
+        spectra = {(row, column): cube.values[:, row, column] + 100 for row, column in wanted.picks}
+        seen = Seen(picture, wanted.white_level, spectra, wanted.pick_size, frame.index, frame.host_time_ns)
+        return Made(cube if wanted.cubes else None, seen)

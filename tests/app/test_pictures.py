@@ -1,5 +1,7 @@
 """What is put on the screen: views, levels and the saturation overlay."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import BANDS, HEIGHT, WIDTH, FakeEngine, small_calibration
@@ -9,6 +11,7 @@ from livecassi.app.pictures import PictureMaker, View, saturated_pixels
 from livecassi.app.result import Result
 from livecassi.calibration import Calibration, Corrector, System
 from livecassi.drivers import Frame
+from livecassi.engines.frame_engine import Seen
 
 
 def result_of(calibration: Calibration, *, cube: bool = True) -> Result:
@@ -47,6 +50,47 @@ def test_fixed_levels_hold_and_the_white_level_sets_the_brightness() -> None:
     dark = maker.make(result.frame, result.cube, View.COLOUR, 1).pixels.astype(float).mean()
     maker.fixed[View.COLOUR] = Levels(0.0, 0.3)
     assert maker.make(result.frame, result.cube, View.COLOUR, 1).pixels.astype(float).mean() > 1.2 * dark
+
+
+def seen_as(white_level: float, index: int = 0) -> Seen:
+    """What an engine rendered itself, here all grey."""
+    return Seen(np.full((HEIGHT, WIDTH, 3), 77, np.uint8), white_level, {}, 1, index, 0)
+
+
+def test_what_an_engine_has_seen_is_the_colour_picture_where_its_white_is_the_one_in_use() -> None:
+    now = [0]
+    result, maker = result_of(small_calibration()), PictureMaker(small_calibration(), AutoLevels(lambda: now[0]))
+    assert result.cube is not None
+    assert maker.white_level == 1.0
+    first = maker.make(result.frame, result.cube, View.COLOUR, 0, seen_as(9.0))
+    white = maker.white_level
+    assert 0.5 < white < 2
+    assert (first.levels.high, first.is_scene) == (white, True)
+    assert not (first.pixels == 77).all(), "a picture with white far from the one in use was shown"
+    later = maker.make(result.frame, result.cube, View.COLOUR, 0, seen_as(1.1 * white, 1))
+    assert (later.pixels == 77).all()
+    assert later.levels == Levels(0.0, 1.1 * white)
+    assert (maker.make(result.frame, result.cube, View.BAND, 0, seen_as(white)).pixels != 77).any()
+    np.testing.assert_array_equal(
+        maker.make(result.frame, result.cube, View.RAW, 0, seen_as(white)).pixels, result.frame.pixels
+    )
+    maker.fixed[View.COLOUR] = Levels(0.0, 2 * white)
+    assert maker.white_level == 2 * white
+    assert (maker.make(result.frame, result.cube, View.COLOUR, 0, seen_as(1.9 * white)).pixels != 77).any()
+    assert (maker.make(result.frame, result.cube, View.COLOUR, 0, seen_as(2 * white)).pixels == 77).all()
+
+
+def test_levels_follow_each_cube_once_where_pictures_come_without() -> None:
+    now = [0]
+    result, maker = result_of(small_calibration()), PictureMaker(small_calibration(), AutoLevels(lambda: now[0]))
+    assert result.cube is not None
+    maker.make(result.frame, result.cube, View.COLOUR, 0, seen_as(1.0))
+    first = maker.white_level
+    brighter = replace(result.cube, values=result.cube.values * 2)
+    now[0] += 300_000_000
+    maker.make(result.frame, result.cube, View.COLOUR, 0, seen_as(1.0))
+    maker.make(result.frame, brighter, View.COLOUR, 0, seen_as(1.0))
+    assert first < maker.white_level < 2 * first
 
 
 def test_robust_levels_ignore_outliers_and_nan_and_are_never_empty() -> None:
