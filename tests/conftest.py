@@ -6,11 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from commands import Outcome, Run
 
 from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE
+
+if TYPE_CHECKING:
+    from exported_networks import Exports
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -46,6 +50,16 @@ def no_leaked_threads() -> Iterator[None]:
             break
         time.sleep(0.01)
     assert not leaked, f"threads still running: {[t.name for t in leaked]}"
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> "Exports":
+    """Networks exported once for all tests; skips where what that takes is not installed."""
+    for package in ("torch", "onnx", "onnxscript"):
+        pytest.importorskip(package, reason=f"networks are exported with {package}")
+    from exported_networks import Exports
+
+    return Exports(tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Networks to export in tests: weights for each, a bench, and inputs for whatever a graph declares."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,44 @@ from weight_files import save_pg_svrt
 
 from livecassi.app.weight_places import shipped_folder
 from livecassi.calibration import Calibration, CalibrationHeader, System
-from livecassi.engines.exporting.registry import ExportRequest, Reference, find_export
+from livecassi.engines.exporting.card import NetworkCard
+from livecassi.engines.exporting.export import exported
+from livecassi.engines.exporting.registry import ExportRequest, Reference
 from livecassi.engines.networks.pg_svrt.difference import difference
+from livecassi.engines.runtimes.preparation import Unwatched
 
 BANDS, STEP = 30, 2
 BRIGHTNESS = {"measurement": np.float32(8)}
+
+
+@dataclass(frozen=True)
+class Export:
+    """A network that was exported in fp32: what was asked for, the graph with its card, and the card."""
+
+    request: ExportRequest
+    model: Any
+    card: NetworkCard
+
+
+class Exports:
+    """Exports networks for scenes of 20 x 36, or 16 x 24, each once for all tests: torch's exporter takes its time.
+
+    `folder` holds their weights. With a mask baked in the bench is `bench(system, 20, 36)`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[tuple[str, System, bool], Export] = {}
+
+    def of(self, network: str, system: System, *, baked: bool = False) -> Export:
+        """The network for a system, its mask baked in or an input."""
+        if (network, system, baked) not in self._made:
+            height, width = (20, 36) if network == "pg-svrt" else (16, 24)
+            calibration = bench(system, height, width) if baked else None
+            weights = weights_of(network, system, self._folder)
+            request = ExportRequest(network, weights, system, height, width, calibration=calibration)
+            self._made[network, system, baked] = Export(request, *exported(request, Unwatched()))
+        return self._made[network, system, baked]
 
 
 def weights_of(network: str, system: System, folder: Path) -> Path:
@@ -26,17 +60,6 @@ def weights_of(network: str, system: System, folder: Path) -> Path:
     if network == "pg-svrt":
         return save_pg_svrt(folder / f"{network}-{system}.safetensors", system)
     raise AssertionError(f"no weights for '{network}': add them to tests/exported_networks.py")
-
-
-def smallest_request(network: str, system: System, folder: Path, calibration: Calibration | None = None) -> Any:
-    """A request for the smallest scene that is not square."""
-    spec = find_export(network)
-    height = -(-spec.smallest_side // spec.multiple) * spec.multiple
-    width = height + 3 * spec.multiple
-    if calibration is not None:
-        height, width = spec.size_for(calibration)
-    weights = weights_of(network, system, folder)
-    return ExportRequest(network, weights, system, height, width, calibration=calibration)
 
 
 def bench(system: System, height: int, width: int, largest_response: float = 1.0) -> Calibration:

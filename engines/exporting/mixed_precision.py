@@ -39,7 +39,7 @@ MOVEMENT = frozenset(
     {"Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "Identity", "Pad", "Reshape", "Slice"}
     | {"SpaceToDepth", "Split", "Squeeze", "Transpose", "Unsqueeze"}
 )
-ELEMENTWISE = frozenset({"Add", "Div", "Gelu", "LeakyRelu", "Max", "Min", "Mul", "Neg", "Relu", "Sub", "Where"})
+ELEMENTWISE = frozenset({"Add", "Div", "Erf", "Gelu", "LeakyRelu", "Max", "Min", "Mul", "Neg", "Relu", "Sub", "Where"})
 BOUNDED = frozenset({"LayerNormalization", "Softmax"})
 DECISIONS = frozenset({"ArgMax", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Sigmoid", "Softmax"})
 

@@ -86,7 +86,7 @@ def export_specs() -> dict[str, ExportSpec]:
             _pg_svrt,
             _pg_svrt_in_torch,
             smallest_side=17,
-            packages=("torch", "safetensors", "onnx"),
+            packages=("torch", "safetensors", "onnx", "onnxscript"),
         ),
         ExportSpec(
             "live",

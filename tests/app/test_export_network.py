@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import Run
-from exported_networks import bench
+from exported_networks import Exports, bench
 from weight_files import save_pg_svrt
 
 from livecassi.app.weight_places import FOLDER_VARIABLE
@@ -41,16 +41,20 @@ def test_the_shipped_live_network_is_exported_for_a_size(run: Run, tmp_path: Pat
     assert (card.height, card.width, card.precision) == (32, 48, "fp32")
 
 
-def test_a_bench_brings_system_size_and_mask(run: Run, tmp_path: Path, user: Path) -> None:
-    calibration = bench(System.DD_CASSI, 18, 22)
+def test_a_bench_brings_system_size_and_mask(
+    run: Run, tmp_path: Path, user: Path, exports: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = exports.of("pg-svrt", System.DD_CASSI, baked=True)
+    monkeypatch.setattr("livecassi.engines.networks.pg_svrt.exporting.pg_svrt_onnx", lambda _: export.model)
+    calibration = bench(System.DD_CASSI, 20, 36)
     save_calibration(calibration, tmp_path / "bench.h5")
     save_pg_svrt(user / "w.safetensors", System.DD_CASSI, state=TrainingState.PARTLY_TRAINED)
     out = tmp_path / "network.onnx"
     command = ("export-network", "pg-svrt", "--calibration", tmp_path / "bench.h5", "--precision", "fp16")
     outcome = run(*command, "--out", out)
     assert outcome.code == 0, outcome.err
-    assert "dd-cassi, scenes of 18 x 22, fp16" in outcome.out
-    assert "takes    measurement (1, 3, 18, 22) float32\n" in outcome.out
+    assert "dd-cassi, scenes of 20 x 36, fp16" in outcome.out
+    assert "takes    measurement (1, 3, 20, 36) float32\n" in outcome.out
     assert "mask     part of the network" in outcome.out
     assert "note: these weights are partly trained" in outcome.out
     card = read_network_card(out)

@@ -293,7 +293,7 @@ def test_an_openvino_that_cannot_be_loaded_says_why(
     weights: Path, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(EngineUnavailableError, match="OpenVINO cannot be used here .*; install it with: pip install"):
+    with pytest.raises(EngineUnavailableError, match=r"OpenVINO cannot be used here .*; install it with: pip install"):
         engine(weights, bench(system), runtime="openvino")
 
 

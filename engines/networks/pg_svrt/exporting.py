@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from livecassi.calibration import Calibration
-from livecassi.engines.exporting.recording import record
+from livecassi.engines.exporting.torch_graph import graph_of
 from livecassi.engines.networks.inputs import check_bench, network_mask
 from livecassi.engines.networks.loading import load_network
 from livecassi.engines.networks.pg_svrt.attention import FRAMES
 from livecassi.engines.networks.pg_svrt.network import PGSVRT
-from livecassi.engines.networks.pg_svrt.windows import as_graph
 from livecassi.engines.networks.registry import find_network
 
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ def pg_svrt_onnx(request: "ExportRequest") -> "onnx.ModelProto":
     if request.calibration is None:
         inputs["mask"] = (network.bands, request.height, request.width)
     run = _run(network, request.calibration)
-    with as_graph():
-        return record(network, run, inputs, "cubes", NAME)
+    return graph_of(network, run, inputs, "cubes", NAME)
 
 
 def pg_svrt_in_torch(request: "ExportRequest") -> Callable[[Mapping[str, Array32]], Array32]:

@@ -34,7 +34,8 @@ class PreparedMask:
 def shifted_back(wide: Tensor, width: int, bands: int, step: int) -> Tensor:
     """`(..., W + step (C - 1))` as each band sees it: `(..., W, C)`, band c from column step c on."""
     columns = torch.arange(width, device=wide.device)[:, None] + step * torch.arange(bands, device=wide.device)
-    return wide[..., columns]
+    seen: Tensor = wide.index_select(-1, columns.flatten()).unflatten(-1, (width, bands))
+    return seen
 
 
 def dispersed_sum(patterns: Tensor, step: int) -> Tensor:

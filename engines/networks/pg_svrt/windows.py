@@ -1,14 +1,11 @@
 """Windows of a picture, and how much of them is worked on at once. Features are `(B, T, H, W, D)`, channels last."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 PIECE_PIXELS = 1 << 15  # of all frames together; what a piece needs then stays within the caches
-_writing_graph = ContextVar("writing_graph", default=False)  # of this thread alone: others may reconstruct meanwhile
 
 
 def into_windows(features: Tensor, size: tuple[int, int]) -> Tensor:
@@ -29,22 +26,18 @@ def from_windows(windows: Tensor, size: tuple[int, int], width: int) -> Tensor:
 
 def shift(features: Tensor, rows: int, columns: int) -> Tensor:
     """Move the pictures `(B, T, H, W, ...)` in a circle, towards larger rows and columns."""
-    return torch.roll(features, (rows, columns), (2, 3)) if rows or columns else features
-
-
-@contextmanager
-def as_graph() -> Iterator[None]:
-    """In the block and thread, networks do what is best for a graph that other runtimes execute."""
-    before = _writing_graph.set(True)
-    try:
-        yield
-    finally:
-        _writing_graph.reset(before)
+    if not exporting():
+        return torch.roll(features, (rows, columns), (2, 3)) if rows or columns else features
+    for by, dim in ((rows, 2), (columns, 3)):  # a graph would look up every row and column in a table
+        last = by % features.shape[dim]
+        if last:
+            features = torch.cat(features.split((features.shape[dim] - last, last), dim)[::-1], dim)
+    return features
 
 
 def exporting() -> bool:
     """Whether a graph for other runtimes is being written."""
-    return _writing_graph.get() or torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
+    return torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
 
 
 def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor, unit: int = 1) -> tuple[Tensor, ...]:

@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from exported_networks import Session, decibels_of_several, smallest_request
+from exported_networks import Exports, Session, decibels_of_several
 
 from livecassi.calibration import System
-from livecassi.engines.exporting.export import exported
 from livecassi.engines.exporting.mixed_precision import mixed
 from livecassi.engines.exporting.registry import Reference, export_specs
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.onnx_tensors import declared_tensors
-from livecassi.engines.runtimes.preparation import Unwatched
 
 pytest.importorskip("onnx", reason="networks are exported with onnx")
 pytest.importorskip("onnxruntime", reason="exported networks are run by ONNX Runtime")
@@ -20,9 +18,9 @@ pytest.importorskip("onnxruntime", reason="exported networks are run by ONNX Run
 FP32_DB, HALF_DB = 80, 45
 USUAL = (System.SD_CASSI, System.DD_CASSI)  # the graphs of the other two systems differ from these by weights alone
 CASES = [
-    pytest.param((spec.name, system), marks=() if system in USUAL else (pytest.mark.slow,), id=f"{spec.name}-{system}")
+    pytest.param((spec.name, system), id=f"{spec.name}-{system}")
     for spec in export_specs().values()
-    for system in sorted(spec.systems)
+    for system in sorted(spec.systems.intersection(USUAL) or spec.systems)
 ]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,13 +36,12 @@ class Exported:
 
 
 @pytest.fixture(scope="module", params=CASES)
-def exported_network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported_network(request: pytest.FixtureRequest, exports: Exports) -> Exported:
     network, system = request.param
-    asked = smallest_request(network, system, tmp_path_factory.mktemp("weights"))
-    model, _ = exported(asked, Unwatched())
-    declared, _ = declared_tensors(model.SerializeToString(), network)
+    export = exports.of(network, system)
+    declared, _ = declared_tensors(export.model.SerializeToString(), network)
     shapes = {spec.name: spec.shape for spec in declared}
-    return Exported(model, shapes, export_specs()[network].reference(asked))
+    return Exported(export.model, shapes, export_specs()[network].reference(export.request))
 
 
 def test_onnx_runtime_computes_what_torch_computes(exported_network: Exported) -> None:
