@@ -200,8 +200,12 @@ def _machine(threads: int, offered: Sequence[Offer]) -> Machine:
         os.environ.get("GOMP_SPINCOUNT", "not set"),
         {offer.title: offer.version for offer in offered if offer.available},
         load_average(),
-        next((offer.reason for offer in offered if offer.available and offer.place is Place.CUDA), ""),
+        next((_gpu(offer) for offer in offered if offer.available and offer.place is Place.CUDA), ""),
     )
+
+
+def _gpu(offer: Offer) -> str:
+    return offer.reason.split(";")[0].removeprefix("on ")
 
 
 def _torch_at(place: Place, offered: Sequence[Offer]) -> bool:

@@ -108,8 +108,8 @@ class Contest:
         self._rows.tell(candidate, ready=ready, memory=Memory(found.peak, found.before, found.device))
 
     def _groups(self) -> Iterator[list[Candidate]]:
-        """Candidates that main memory holds at once, the baseline in every group; one group where nobody knows."""
-        free = self._terms.free()
+        """Candidates that the memory there holds at once, the baseline in every group; one group where nobody knows."""
+        free = self._free()
         baseline = [candidate for candidate in self._rows.running if candidate.baseline]
         group, taken = list(baseline), sum(map(self._bytes, baseline))
         for candidate in self._rows.running:
@@ -124,7 +124,19 @@ class Contest:
 
     def _bytes(self, candidate: Candidate) -> int:
         memory = self._rows[candidate].memory
-        return 0 if memory is None else (memory.peak or 0) - (memory.before or 0)
+        if memory is None:
+            return 0
+        return memory.device or 0 if candidate.place is Place.CUDA else (memory.peak or 0) - (memory.before or 0)
+
+    def _free(self) -> int | None:
+        """Bytes that candidates may take together; of a GPU's, torch is asked."""
+        if not any(candidate.place is Place.CUDA for candidate in self._rows.running):
+            return self._terms.free()
+        if not any(candidate.runtime is RuntimeName.TORCH for candidate in self._rows.running):
+            return None
+        from livecassi.engines.networks.contest.in_torch import free_on_cuda
+
+        return free_on_cuda()
 
     # ---- passes ------------------------------------------------------------------------------------------------------
 
@@ -133,12 +145,13 @@ class Contest:
             open_ones: dict[Candidate, Contestant] = {}
             expected: Array32 | None = None
             for candidate in group:
-                with self._rows.trouble_of(candidate):
-                    contestant = self._opened(task, candidate, stack)
+                with self._rows.trouble_of(candidate), ExitStack() as own:
+                    contestant = self._opened(task, candidate, own)
                     result = contestant.result()
                     expected = result if candidate.baseline else expected
                     self._rows.tell(candidate, apart=_apart(result, None if candidate.baseline else expected))
                     open_ones[candidate] = contestant
+                    stack.push(own.pop_all())
             self._progress.say(f"{_words(task)}: {len(open_ones)} candidates in turn")
             works = {candidate: contestant.run for candidate, contestant in open_ones.items()}
             turns = in_turns(works, self._terms.rounds, self._terms.clocks)

@@ -75,7 +75,7 @@ def _start(row: Row) -> tuple[str, ...]:
 def _costs(title: str, rows: Sequence[Row]) -> Sheet:
     return Sheet(
         title,
-        ("ms, from best to worst", "CPU ms", "GMAC/s", "of products", "of copies", "held B", "passing B"),
+        ("ms, best to worst", "CPU ms", "GMAC/s", "of rate", "of copy", "held B", "passing B"),
         [(row.title, *_cost(row)) for row in rows],
     )
 

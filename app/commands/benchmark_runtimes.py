@@ -164,8 +164,8 @@ def _remarks(report: "Report") -> "Iterator[str]":
         "pass. On a GPU a pass ends with its result there."
     )
     yield (
-        "of products, of copies: shares of the rates measured above; the least that a pass of pg-svrt moves is 5.4 GB "
-        "per window of 256 x 256 in 16 bits, by pixels and bytes per value."
+        "of rate, of copy: shares of the products and copies measured above; the least that a pass of pg-svrt moves is "
+        "5.4 GB per window of 256 x 256 in 16 bits, by pixels and bytes per value."
     )
     if any(weights.startswith("random") for weights in report.weights.values()):
         yield "Random weights serve for times and for what ways of computing differ by; their cubes mean nothing."

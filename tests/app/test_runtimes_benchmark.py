@@ -117,6 +117,20 @@ def test_pg_svrt_is_held_to_the_authors_way() -> None:
     assert eager.shares.of_copies is not None
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_pg_svrt_is_exported_and_measured() -> None:
+    plan = Plan(("pg-svrt",), sizes=((17, 24),), precisions=(Precision.FP32,), threads=1, terms=Terms(1))
+    report = run_benchmark(plan, shipped, (TORCH, ONNXRUNTIME), Unwatched())
+    ours = report.rows[-1]
+    assert (ours.title, ours.trouble) == ("ONNX Runtime fp32", "")
+    assert ours.apart is not None
+    assert ours.apart.psnr_db is None or ours.apart.psnr_db > 80
+    assert ours.ratios.to_authors is not None
+    assert ours.ready.export_s is not None
+    assert ours.ready.fresh_start_s is not None
+
+
 def test_a_runtime_that_fails_has_a_row_and_the_others_go_on() -> None:
     plan = Plan(("live",), sizes=(SIZE,), precisions=(Precision.FP32,), threads=1, terms=Terms(1, alone=None))
     report = run_benchmark(plan, shipped, (TORCH, ONNXRUNTIME, TENSORRT), Unwatched())

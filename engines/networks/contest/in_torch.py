@@ -1,5 +1,6 @@
 """Candidates that torch executes, what they are compared by, and what the machine can do at most."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,6 +117,7 @@ def _memory_told(title: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and not _out_of_memory(error):
             raise
+        traceback.clear_frames(error.__traceback__)  # they hold features, for as long as the error is kept
         raise DeviceMemoryError(f"{title} does not fit into the memory ({str(error).splitlines()[0]})") from error
 
 
@@ -190,6 +192,11 @@ def _macs_of_convolutions(network: nn.Module, example: Tensor) -> int:
 def allocated_on_cuda() -> int:
     """Bytes that torch's allocator has handed out on the GPU since the start, those given back included."""
     return int(torch.cuda.memory_stats().get("allocated_bytes.all.allocated", 0))
+
+
+def free_on_cuda() -> int:
+    """Bytes of the GPU's memory that can be had."""
+    return torch.cuda.mem_get_info()[0]
 
 
 def used_on_cuda() -> int:
