@@ -2,13 +2,15 @@
 
 A frame is written into a pinned slot, uploaded, and put behind its predecessors in the window that stays on the
 device. A pass reconstructs what the window holds then; of the frames that are asked for, pictures and spectra come
-back, and cubes where they are wanted. Two passes are under way at a time, each in a lane with outputs of its own: what
-a slot or a lane holds is touched again only after an event says that nobody reads it any more. Nothing is allocated
-after the pipeline was made.
+back, and cubes where they are wanted. Two passes are under way at a time, and what is fetched of each goes through a
+lane of its own: what a slot or a lane holds is touched again only after an event says that nobody reads it any more.
+The network itself always reads and writes at the same addresses, so that a pass can be recorded and replayed. Nothing
+is allocated after the pipeline was made.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,13 +71,12 @@ class _Lane:
     downloaded: Event
     device: Mapping[str, Buffer]
     host: Mapping[str, AnyArray]
-    run: Callable[[], None]
     ticket: Ticket | None = None  # a pass whose result was not taken yet
 
 
 class FramePipeline:
     """Used by one thread, inside `with ops`. The first axis of every output are the frames of the window, or some of
-    them; of these at most `most` are fetched at a time. `graph`: passes are recorded as CUDA graphs where the device
+    them; of these at most `most` are fetched at a time. `graph`: a pass is recorded as a CUDA graph where the device
     can.
 
     Where the device fails, the window is no longer whole: `reset` it, or make a new pipeline.
@@ -105,7 +106,11 @@ class FramePipeline:
             _Slot(ops.pinned(self._shape, np.uint16), ops.event(), ops.alloc(self._frame_bytes), ops.event())
             for _ in range(SLOTS)
         ]
-        self._lanes = [self._lane(graph) for _ in range(LANES)]
+        self._outputs = {spec.name: ops.alloc(spec.nbytes) for spec in executable.outputs}
+        for name, buffer in self._outputs.items():
+            executable.bind(name, buffer.address)
+        self._lanes = [self._lane() for _ in range(LANES)]
+        self._run = self._recorded() if graph else partial(executable.enqueue, self._compute)
         self._frames = self._passes = 0  # since the start
         self._empty = True  # the window
 
@@ -210,41 +215,35 @@ class FramePipeline:
         self._ops.copy_across(self._window, source, self._frame_bytes, self._compute, start=start, at=at)
 
     def _reconstruct(self, lane: _Lane, ticket: Ticket) -> None:
-        self._ops.wait(self._compute, lane.downloaded)  # the lane's last outputs were fetched
-        lane.run()
-        self._ops.record(lane.computed, self._compute)
-        self._ops.wait(self._download, lane.computed)
-        for name in self._fetched(ticket):
-            for to, place in zip(lane.host[name], ticket.places, strict=False):
-                self._ops.copy_out(to, lane.device[name], self._download, offset=place * to.nbytes)
-        self._ops.record(lane.downloaded, self._download)
+        ops, names = self._ops, self._fetched(ticket)
+        self._run()
+        ops.wait(self._compute, lane.downloaded)  # what the lane held before was fetched
+        for name in names:
+            step = lane.host[name][0].nbytes
+            for number, place in enumerate(ticket.places):
+                to, source = lane.device[name], self._outputs[name]
+                ops.copy_across(to, source, step, self._compute, start=place * step, at=number * step)
+        ops.record(lane.computed, self._compute)
+        ops.wait(self._download, lane.computed)
+        for name in names:
+            ops.copy_out(lane.host[name][: len(ticket.places)], lane.device[name], self._download)
+        ops.record(lane.downloaded, self._download)
         lane.ticket = ticket
 
     def _fetched(self, ticket: Ticket) -> list[str]:
         return [spec.name for spec in self._executable.outputs if ticket.with_cubes or spec.name != CUBES]
 
-    def _lane(self, graph: bool) -> _Lane:
-        ops, outputs, executable, stream = self._ops, self._executable.outputs, self._executable, self._compute
-        device = {spec.name: ops.alloc(spec.nbytes) for spec in outputs}
+    def _lane(self) -> _Lane:
+        ops = self._ops
+        host = {spec.name: ops.pinned((self._most, *spec.shape[1:]), spec.dtype) for spec in self._executable.outputs}
+        return _Lane(ops.event(), ops.event(), {name: ops.alloc(array.nbytes) for name, array in host.items()}, host)
 
-        def run() -> None:
-            for name, buffer in device.items():
-                executable.bind(name, buffer.address)
-            executable.enqueue(stream)
-
-        lane = _Lane(
-            ops.event(),
-            ops.event(),
-            device,
-            {spec.name: ops.pinned((self._most, *spec.shape[1:]), spec.dtype) for spec in outputs},
-            run,
-        )
-        if graph:
-            run()  # the last kernels are made now
-            ops.record(lane.computed, stream)
-            ops.synchronize(lane.computed)
-            lane.run = captured(ops, run, stream)
-        return lane
+    def _recorded(self) -> Callable[[], None]:
+        run, stream, done = partial(self._executable.enqueue, self._compute), self._compute, self._ops.event()
+        run()  # the last kernels are made now
+        self._ops.record(done, stream)
+        self._ops.synchronize(done)
+        return captured(self._ops, run, stream)
 
 
 @dataclass(slots=True)
