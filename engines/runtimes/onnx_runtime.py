@@ -1,6 +1,7 @@
 """Networks on ONNX Runtime: on the CPU, or on a GPU where the installed package brings what it takes."""
 
 import logging
+import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -201,6 +202,7 @@ class OnnxRuntime:
 
 def _version(provider: Provider) -> str:
     """The version of ONNX Runtime. Raises `RuntimeUnavailableError`: not installed, or without the provider."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the import: nothing of a lab is sent anywhere
     try:
         import onnxruntime
     except ImportError as error:

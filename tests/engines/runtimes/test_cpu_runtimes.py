@@ -361,6 +361,12 @@ def test_a_network_can_be_compiled_for_others(cache: ArtefactCache, monkeypatch:
 # ---- ONNX Runtime --------------------------------------------------------------------------------------------------
 
 
+def test_onnx_runtime_sends_nothing_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    OnnxRuntime(convolution_network())
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+
+
 def test_a_provider_that_is_not_installed_is_named() -> None:
     import onnxruntime
 
