@@ -1,8 +1,5 @@
 """From weights to an ONNX file that every runtime runs."""
 
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +13,7 @@ from livecassi.engines.exporting.mixed_precision import mixed
 from livecassi.engines.exporting.operators import check_graph
 from livecassi.engines.exporting.registry import ExportRequest, ExportSpec, find_export
 from livecassi.engines.networks.loading import check_made_for
+from livecassi.engines.runtimes.files import write_whole
 from livecassi.engines.runtimes.preparation import Progress
 from livecassi.engines.weights import WeightsCard, mask_id, read_card
 
@@ -36,7 +34,14 @@ def export_network(
     """
     model, card = exported(request, progress, specs)
     progress.say(f"writing {out.name}")
-    _save(model.SerializeToString(), out)
+    content = model.SerializeToString()
+    try:
+        write_whole(out, content)
+    except OSError as error:
+        raise PreparationError(
+            f"the network of {len(content) / 1e6:.1f} MB cannot be written to {out} ({error.strerror or error}); "
+            "choose a folder that can be written, with space"
+        ) from error
     return card
 
 
@@ -117,27 +122,3 @@ def _card(request: ExportRequest, spec: ExportSpec, weights: WeightsCard, opset:
         livecassi=version("livecassi"),
         created=datetime.now(UTC).replace(microsecond=0),
     )
-
-
-def _save(content: bytes, out: Path) -> None:
-    partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(out)
-    except OSError as error:
-        raise PreparationError(
-            f"the network of {len(content) / 1e6:.1f} MB cannot be written to {out} ({error.strerror or error}; "
-            f"{_free(out.parent)}); choose a folder that can be written, with space"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _free(folder: Path) -> str:
-    try:
-        return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free there"
-    except OSError:
-        return "the folder cannot be looked at"

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -23,8 +23,8 @@ from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.buffers import Buffers
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError, Field, Found
-from livecassi.engines.runtimes.contract import AnyArray, RuntimeName, TensorSpec, check_inputs
-from livecassi.engines.runtimes.network_file import read_network
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.host_network import HostNetwork
 from livecassi.engines.runtimes.processor import processor_name
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Provider(StrEnum):
     TENSORRT = "TensorrtExecutionProvider"
 
 
-class OnnxRuntime:
+class OnnxRuntime(HostNetwork):
     """An exported network in ONNX Runtime; see `NetworkRuntime`.
 
     `network` is an ONNX file or its bytes, whose graph says what is computed in which precision; `threads` the number
@@ -65,15 +65,14 @@ class OnnxRuntime:
         provider: Provider = Provider.CPU,
         graphs: ArtefactCache | None = None,
     ) -> None:
-        self._network = read_network(network)
+        on_cpu = provider is Provider.CPU
+        super().__init__(network, Precision.FP32 if on_cpu else precision)  # its CPU part has fp32 only
         self._version = _version(provider)
         self._provider = provider
-        self._precision = Precision.FP32 if provider is Provider.CPU else precision  # its CPU part has fp32 only
         self._threads = threads or usable_cores()
-        self._graphs = graphs if provider is Provider.CPU else None  # those of GPUs cannot be written down
+        self._graphs = graphs if on_cpu else None  # those of GPUs cannot be written down
         self._session: onnxruntime.InferenceSession | None = None
         self._binding: onnxruntime.IOBinding | None = None
-        self._buffers: Buffers | None = None
 
     @property
     def describes(self) -> str:
@@ -81,21 +80,6 @@ class OnnxRuntime:
         place = self._provider.removesuffix("ExecutionProvider")
         threads = f", {self._threads} threads" if self._provider is Provider.CPU else ""
         return f"ONNX Runtime {self._version} on {place}, {self._precision}{threads}"
-
-    @property
-    def precision(self) -> Precision:
-        """See `NetworkRuntime`."""
-        return self._precision
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See `NetworkRuntime`."""
-        return self._network.inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See `NetworkRuntime`."""
-        return self._network.outputs
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -118,27 +102,14 @@ class OnnxRuntime:
             binding = _bound(session, buffers)
         self._session, self._binding, self._buffers = session, binding, buffers
 
-    def infer(self, inputs: Mapping[str, AnyArray], wanted: Collection[str] | None = None) -> dict[str, AnyArray]:
-        """See `NetworkRuntime`. An input that was written to its `buffer` is not copied."""
-        session, binding, buffers = self._active()
-        check_inputs(self.inputs, inputs, self._network.title)
-        buffers.fill(inputs)
-        with _translated(f"{self._network.title} failed in ONNX Runtime"):
-            session.run_with_iobinding(binding)
-        return buffers.results(wanted)
-
-    def buffer(self, name: str) -> AnyArray:
-        """The array that the input `name` is read from: give it to `infer` and nothing is copied."""
-        return self._active()[2].inputs[name]
-
     def deactivate(self) -> None:
         """See `NetworkRuntime`."""
         self._session = self._binding = self._buffers = None
 
-    def _active(self) -> tuple["onnxruntime.InferenceSession", "onnxruntime.IOBinding", Buffers]:
-        if self._session is None or self._binding is None or self._buffers is None:
-            raise EngineError(f"{self._network.title} is not ready in ONNX Runtime; activate it first")
-        return self._session, self._binding, self._buffers
+    def _compute(self) -> None:
+        assert self._session is not None, "there are buffers only together with it"
+        with _translated(f"{self._network.title} failed in ONNX Runtime"):
+            self._session.run_with_iobinding(self._binding)
 
     def _ready(self) -> "onnxruntime.InferenceSession":
         """The network, its graph optimised before where that is kept."""

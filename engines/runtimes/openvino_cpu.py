@@ -1,7 +1,7 @@
 """Networks on OpenVINO, on the CPU: compiled once for this processor and kept."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,8 @@ from livecassi.engines.runtimes.buffers import Buffers
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError, Field, Found
 from livecassi.engines.runtimes.cache_folder import cannot_write
-from livecassi.engines.runtimes.contract import AnyArray, RuntimeName, TensorSpec, check_inputs
-from livecassi.engines.runtimes.network_file import read_network
+from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.host_network import HostNetwork
 from livecassi.engines.runtimes.openvino_thread import in_a_thread_of_its_own
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class OpenVinoProcessor:
         return wanted if _NATIVE.get(wanted, "") in self.capabilities else Precision.FP32
 
 
-class OpenVinoCpu:
+class OpenVinoCpu(HostNetwork):
     """An exported network on the CPU; see `NetworkRuntime`.
 
     `network` is an ONNX file or its bytes, `threads` the number of cores (None: all that the process may use). With
@@ -70,13 +70,11 @@ class OpenVinoCpu:
         threads: int | None = None,
         blobs: ArtefactCache | None = None,
     ) -> None:
-        self._network = read_network(network)
         self._processor = in_a_thread_of_its_own(_processor)
-        self._precision = self._processor.precision(precision)
+        super().__init__(network, self._processor.precision(precision))
         self._threads = threads or usable_cores()
         self._blobs = blobs
         self._request: ov.InferRequest | None = None
-        self._buffers: Buffers | None = None
         self._blob: NDArray[np.uint8] | None = None  # the compiled network may draw its weights from these bytes
 
     @property
@@ -84,21 +82,6 @@ class OpenVinoCpu:
         """See `NetworkRuntime`."""
         version = self._processor.version.split("-")[0]
         return f"OpenVINO {version} on CPU, {self._precision}, {self._threads} threads"
-
-    @property
-    def precision(self) -> Precision:
-        """See `NetworkRuntime`."""
-        return self._precision
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See `NetworkRuntime`."""
-        return self._network.inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See `NetworkRuntime`."""
-        return self._network.outputs
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -142,28 +125,15 @@ class OpenVinoCpu:
             _bind(request, buffers)
         self._request, self._buffers = request, buffers
 
-    def infer(self, inputs: Mapping[str, AnyArray], wanted: Collection[str] | None = None) -> dict[str, AnyArray]:
-        """See `NetworkRuntime`. An input that was written to its `buffer` is not copied."""
-        request, buffers = self._active()
-        check_inputs(self.inputs, inputs, self._network.title)
-        buffers.fill(inputs)
-        with _translated(f"{self._network.title} failed in OpenVINO"):
-            request.start_async()
-            request.wait()
-        return buffers.results(wanted)
-
-    def buffer(self, name: str) -> AnyArray:
-        """The array that the input `name` is read from: give it to `infer` and nothing is copied."""
-        return self._active()[1].inputs[name]
-
     def deactivate(self) -> None:
         """See `NetworkRuntime`."""
         self._request = self._buffers = self._blob = None
 
-    def _active(self) -> tuple["ov.InferRequest", Buffers]:
-        if self._request is None or self._buffers is None:
-            raise EngineError(f"{self._network.title} is not ready in OpenVINO; activate it first")
-        return self._request, self._buffers
+    def _compute(self) -> None:
+        assert self._request is not None, "there are buffers only together with it"
+        with _translated(f"{self._network.title} failed in OpenVINO"):
+            self._request.start_async()
+            self._request.wait()
 
     def _ready(self) -> "ov.CompiledModel":
         """The compiled network, from the cache where that can be used."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from livecassi.engines.errors import DeviceMemoryError, NetworkFileError, PreparationError
 from livecassi.engines.runtimes.contract import TensorSpec
+from livecassi.engines.runtimes.files import write_prepared
 from livecassi.engines.runtimes.nvidia_driver import Driver, probe_driver
 from livecassi.engines.runtimes.preparation import Progress, Unwatched
 from livecassi.engines.runtimes.tensorrt import timing_cache
 from livecassi.engines.runtimes.tensorrt.api import Builder, BuilderConfig
 from livecassi.engines.runtimes.tensorrt.build_watch import BuildWatch, native_monitor
-from livecassi.engines.runtimes.tensorrt.files import write_whole
 from livecassi.engines.runtimes.tensorrt.flavour import Flavour, find_flavour
 from livecassi.engines.runtimes.tensorrt.native_log import failure, native_log
 from livecassi.engines.runtimes.tensorrt.parsing import parse, tensors_of
@@ -71,9 +71,9 @@ def build_plan(
         built.layers,
         round(time.monotonic() - started, 3),
     )
-    write_whole(plan, built.content)
+    write_prepared(plan, built.content)
     try:
-        write_whole(facts_path(plan), facts.to_json().encode())
+        write_prepared(facts_path(plan), facts.to_json().encode())
     except PreparationError:
         plan.unlink()
         raise
@@ -130,6 +130,6 @@ def _configured(builder: Builder, flavour: Flavour, options: BuildOptions) -> Bu
 
 def _write_log(path: Path, lines: list[str]) -> None:
     try:
-        write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+        write_prepared(path, "".join(f"{line}\n" for line in lines).encode())
     except PreparationError as error:
         log.warning("the build was not logged: %s", error)

@@ -9,6 +9,7 @@ from livecassi.engines.errors import EngineError, PreparationError
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError
 from livecassi.engines.runtimes.contract import TensorSpec
 from livecassi.engines.runtimes.device.ops import Stream
+from livecassi.engines.runtimes.files import write_prepared
 from livecassi.engines.runtimes.tensorrt.api import (
     NUMPY_NAMES,
     Engine,
@@ -17,7 +18,6 @@ from livecassi.engines.runtimes.tensorrt.api import (
     RuntimeCache,
     shape_of,
 )
-from livecassi.engines.runtimes.tensorrt.files import write_whole
 from livecassi.engines.runtimes.tensorrt.flavour import Flavour
 from livecassi.engines.runtimes.tensorrt.native_log import SMALLER, failure, native_log
 from livecassi.engines.runtimes.tensorrt.plan import PlanFacts, check_plan
@@ -115,7 +115,7 @@ class LoadedPlan:
             return
         try:
             self._kernels.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._kernels, bytes(self._cache.serialize()))
+            write_prepared(self._kernels, bytes(self._cache.serialize()))
         except (OSError, RuntimeError, PreparationError) as error:  # they are made anew the next time
             log.warning("the kernels were not kept in %s: %s", self._kernels, error)
 

@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 
 from livecassi.engines.errors import PreparationError
+from livecassi.engines.runtimes.files import write_prepared
 from livecassi.engines.runtimes.tensorrt.api import BuilderConfig, TimingCache
-from livecassi.engines.runtimes.tensorrt.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,6 @@ def keep(cache: TimingCache, path: Path) -> None:
     """Write what was measured; a build that succeeded does not fail for it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, bytes(cache.serialize()))
+        write_prepared(path, bytes(cache.serialize()))
     except (OSError, PreparationError) as error:
         log.warning("the timing cache %s was not kept: %s", path, error)

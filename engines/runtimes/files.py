@@ -9,7 +9,7 @@ from livecassi.engines.runtimes.cache_folder import cannot_write
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in place of the old one, on disk when this returns. Raises `PreparationError`, nothing left."""
+    """Write a file in place of the old one, on disk when this returns. Raises OSError, and leaves nothing then."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("wb") as file:
@@ -17,8 +17,14 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
-        raise cannot_write(error, path.parent, len(content)) from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def write_prepared(path: Path, content: bytes) -> None:
+    """The same for what is prepared in the cache. Raises `PreparationError`."""
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise cannot_write(error, path.parent, len(content)) from error
