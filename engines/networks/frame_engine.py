@@ -8,8 +8,6 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from livecassi.calibration import Calibration, Measurement
 from livecassi.drivers import Frame
 from livecassi.engines.cube import Cube
@@ -18,28 +16,18 @@ from livecassi.engines.frame_engine import Colours, Made, Seen, Wanted
 from livecassi.engines.networks.device_network import DeviceNetwork, LoadedNetwork
 from livecassi.engines.networks.device_passes import DevicePasses
 from livecassi.engines.networks.engine import VideoEngine, VideoSettings
-from livecassi.engines.networks.inputs import Brightness, measured_columns
+from livecassi.engines.networks.frame_settings import FrameSettings, Light, Picks
+from livecassi.engines.networks.inputs import measured_columns
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.networks.sliding_window import Frames, Output, SlidingWindow
 from livecassi.engines.runtimes.contract import AnyArray
-from livecassi.engines.runtimes.device.frame_inputs import correction_inputs, pick_weights
 from livecassi.engines.runtimes.device.pipeline import LANES, Ticket
-
-LOOK_SIDE = 128  # of a frame, about so many rows and columns are looked at to tell how bright it is
-
-
-@dataclass(frozen=True, slots=True)
-class _Light:
-    """How pixels become a measurement: all frames of a pass have it in common."""
-
-    bit_depth: int
-    pedestal: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Shot:
     frame: Frame
-    light: _Light
+    light: Light
 
     @property
     def frame_index(self) -> int:
@@ -53,7 +41,7 @@ class _Pass:
     ticket: Ticket
     frames: Sequence[Frame]
     wanted: Wanted
-    picks: tuple[tuple[int, int], ...]
+    picks: Picks
     made: list[Made] = field(default_factory=list)
 
 
@@ -81,9 +69,8 @@ class FrameVideoEngine:
         colours: Colours,
     ) -> None:
         self._calibration = calibration
-        self._matrix = colours.matrix(calibration.wavelengths_nm)
-        self._columns = measured_columns(calibration, spec.step_px)
-        self._brightness = Brightness(calibration, settings.brightness)
+        columns = measured_columns(calibration, spec.step_px)
+        self._settings = FrameSettings(calibration, colours, columns, settings.brightness)
         self._alone = settings.frames is Frames.STILLS
         at_once = 1 if self._alone else settings.hop + (settings.output is Output.CENTRE)
         with network.ops:
@@ -96,8 +83,7 @@ class FrameVideoEngine:
         )
         self._under_way: deque[_Pass] = deque()  # oldest first
         self._due: deque[_Due] = deque()  # what was not given yet
-        self._light: _Light | None = None  # of the frames in the window
-        self._look: Callable[[Frame], float] = lambda _: 0.0  # how bright a frame of this light is
+        self._light: Light | None = None  # of the frames in the window
         self._wanted = Wanted()
 
     # ---- raw frames --------------------------------------------------------------------------------------------------
@@ -169,56 +155,27 @@ class FrameVideoEngine:
                 f"{frame.index} has {frame.shape[0]} x {frame.shape[1]} of {frame.pixels.dtype}; choose the "
                 "calibration of this camera and region, or reconstruct it as a measurement"
             )
-        return _Shot(frame, _Light(frame.bit_depth, pedestal))
+        return _Shot(frame, Light(frame.bit_depth, pedestal))
 
-    def _shine(self, light: _Light) -> None:
+    def _shine(self, light: Light) -> None:
         """Where frames come with other bits or another pedestal, a new sequence begins."""
-        if light == self._light:
-            return
-        self._due.extend(self._window.flush())
-        self._light = light
-        rows, columns = (slice(None, None, max(1, side // LOOK_SIDE)) for side in self._calibration.measurement_shape)
-        scale = correction_inputs(self._calibration, light.bit_depth, light.pedestal)
-        gain, offset = (np.ascontiguousarray(scale[name][rows, columns]) for name in ("gain", "offset"))
-        self._look = lambda frame: float((frame.pixels[rows, columns] * gain + offset).mean(dtype=np.float64))
+        if light != self._light:
+            self._due.extend(self._window.flush())
+            self._light = light
 
     def _start(self, shots: Sequence[_Shot], places: Sequence[int]) -> list[Callable[[], _Due]]:
         """Put a pass over these frames under way."""
         while len(self._under_way) >= LANES:
             self._take_oldest()
         if self._alone:
-            self._brightness.forget()
-        self._brightness.choose_by(self._look(shots[-1].frame))
+            self._settings.forget_brightness()
         wanted, device = self._wanted, self._device
-        picks = self._tell(shots[-1].light, wanted)
+        picks = self._settings.tell(device, shots[-1].frame, shots[-1].light, wanted)
         device.show([shot.frame for shot in shots])
         ticket = device.start(wanted.cubes, places)
         started = _Pass(ticket, [shots[place].frame for place in places], wanted, picks)
         self._under_way.append(started)
         return [partial(_Due, started, number) for number in range(len(places))]
-
-    def _tell(self, light: _Light, wanted: Wanted) -> tuple[tuple[int, int], ...]:
-        """Tell the device all that changed; gives the picks whose spectra it makes."""
-        device, to_network = self._device, self._brightness.to_network
-        device.tell_all(
-            ("gain", "offset"),
-            (light, to_network),
-            lambda: correction_inputs(self._calibration, light.bit_depth, light.pedestal, to_network, self._columns),
-        )
-        device.tell("added", None, lambda: np.zeros(device.shapes["added"], np.float32))
-        device.tell("band_gain", to_network, lambda: self._brightness.from_network.reshape(-1))
-        white = wanted.white_level
-        device.tell("colour", white, lambda: (self._matrix / white).astype(np.float32))
-        _, height, width = self._calibration.cube_shape
-        most = device.shapes["pick_weights"][0]
-        inside = [(row, column) for row, column in wanted.picks if 0 <= row < height and 0 <= column < width]
-        picks = tuple(dict.fromkeys(inside))[:most]
-        device.tell(
-            "pick_weights",
-            (picks, wanted.pick_size),
-            lambda: pick_weights(picks, wanted.pick_size, (height, width), most),
-        )
-        return picks
 
     def _given(self, leaving: int) -> list[Made]:
         """What is due and done, oldest first; all but the newest `leaving` passes are waited for."""
@@ -276,7 +233,7 @@ class FrameVideoEngine:
         self._under_way.clear()
         self._due.clear()
         self._light = None
-        self._brightness.forget()
+        self._settings.forget_brightness()
         if self._on_device is not None:
             self._on_device.reset()
 
