@@ -141,7 +141,7 @@ def test_a_disk_that_refuses_leaves_the_old_file_and_nothing_else(
     out = tmp_path / "live.onnx"
     out.write_text("the old one")
     monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(PreparationError, match=r"live.onnx \(No space left on device; [\d.]+ MB are free"):
+    with pytest.raises(PreparationError, match=r"live.onnx \(No space left on device\)"):
         export_network(live, out, Unwatched())
     assert [path.read_text() for path in tmp_path.iterdir()] == ["the old one"]
 
