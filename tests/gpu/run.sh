@@ -48,7 +48,7 @@ if [ ${#wanted[@]} -gt 0 ]; then
     echo "$python has no ${wanted[*]}; name an interpreter with torch for CUDA by PYTHON" >&2
     exit 2
 fi
-read -ra wanted <<<"$(missing safetensors pydantic platformdirs scipy pytest typer rich)"
+read -ra wanted <<<"$(missing safetensors pydantic platformdirs scipy pytest typer rich filelock onnx onnxscript)"
 if [ ${#wanted[@]} -gt 0 ]; then
     echo "not here, taken for this run only: ${wanted[*]}"
     "$python" -m pip install --quiet --disable-pip-version-check --target "$work/packages" "${wanted[@]}" ||
@@ -123,6 +123,8 @@ else
     if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
         step pg-svrt "$python" -m livecassi.app.command_line benchmark pg-svrt --device cuda --rounds 10 \
             --json "$out/pg-svrt.json"
+        step benchmark-runtimes "$python" -m livecassi.app.command_line benchmark runtimes --places cuda --rounds 10 \
+            --json "$out/runtimes.json"
     else
         printf '\nno CUDA device here: the benchmark is left out\n'
     fi
