@@ -59,6 +59,5 @@ def test_pg_svrt_sees_in_raw_frames_what_torch_sees_in_measurements(exports: Exp
             picture = renderer.render(made.cube.values, WHITE)
             assert np.abs(made.seen.picture.astype(int) - picture).max() <= 1
             np.testing.assert_allclose(made.seen.spectra[3, 4], made.cube.values[:, 3, 4], rtol=1e-5, atol=1e-7)
-    assert np.median(found) >= LEAST_DB, (
-        found
-    )  # a gate that falls to the other side by rounding costs much in one frame
+    # a gate that falls to the other side by rounding costs much, but in one frame
+    assert np.median(found) >= LEAST_DB, found
