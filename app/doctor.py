@@ -32,6 +32,7 @@ LOW_MEMORY_GIB = 4.0
 CHILD_SECONDS = 30.0
 OPTIONAL = {  # package: the extra that brings it
     "torch": "torch",
+    "onnxscript": "onnx",  # with which torch exports networks
     "onnxruntime": "onnx",
     "tensorrt": "tensorrt",
     "pycuda": "tensorrt",
@@ -240,8 +241,13 @@ def check_runtimes(offered: Sequence[Offer]) -> Iterator[Check]:
             topic=offer.title,
             status=Status.OK if offer.available else Status.MISSING,
             found=version + offer.reason,
-            advice="" if offer.available else "networks run on another; only where wanted: " + offer.install,
+            advice="" if offer.available else _instead(offer),
         )
+
+
+def _instead(offer: Offer) -> str:
+    """What is done without a runtime, and how to get it where a package is all that is missing."""
+    return "networks run on another" + (f"; only where wanted: {offer.install}" if offer.install else "")
 
 
 def check_disk(recordings: Path, low_gib: float = LOW_DISK_GIB) -> Check:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,8 +87,7 @@ def _check_calibration(request: ExportRequest, spec: ExportSpec) -> None:
 
 
 def _check_packages(spec: ExportSpec) -> None:
-    missing = [package for package in spec.packages if find_spec(package) is None]
-    if missing:
+    if missing := spec.missing():
         raise EngineUnavailableError(
             f"exporting '{spec.name}' needs {' and '.join(missing)}, not installed here; install with: "
             "pip install 'livecassi[torch,onnx]'"

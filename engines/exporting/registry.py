@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,10 @@ class ExportSpec:
     multiple: int = 1
     takes_mask: bool = True
     packages: tuple[str, ...] = ("onnx",)
+
+    def missing(self) -> list[str]:
+        """The packages for writing that are not installed here."""
+        return [package for package in self.packages if find_spec(package) is None]
 
     def size_for(self, calibration: Calibration) -> tuple[int, int]:
         """Rows and columns of the scenes of a calibration, as many more as the network needs."""

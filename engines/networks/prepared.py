@@ -13,6 +13,7 @@ from livecassi.engines.networks.camera_frames import CameraFrames
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError, Field, Found
+from livecassi.engines.runtimes.cache_folder import CacheError
 from livecassi.engines.runtimes.contract import NetworkRuntime, RuntimeName
 from livecassi.engines.runtimes.device.ops import DeviceOps
 from livecassi.engines.runtimes.jobs import BuildPlan, CompileForOpenVino
@@ -70,17 +71,24 @@ class PreparedNetwork:
 
     @property
     def ready(self) -> bool:
-        """Whether `runtime` takes about a second; may take as long to find out."""
-        path = self._exported_file()
-        if path is None:
+        """Whether `runtime` takes about a second; may take as long to find out.
+
+        Nothing is ready in a cache that cannot be used: the log says why, and `prepare` raises it.
+        """
+        try:
+            path = self._exported_file()
+            if path is None:
+                return False
+            match self._target.runtime:
+                case RuntimeName.OPENVINO:
+                    return self._openvino(path.read_bytes()).prepared()
+                case RuntimeName.ONNXRUNTIME:
+                    return True
+                case _:
+                    return self._plan(path) is not None
+        except CacheError as error:
+            log.warning("%s", error)
             return False
-        match self._target.runtime:
-            case RuntimeName.OPENVINO:
-                return self._openvino(path.read_bytes()).prepared()
-            case RuntimeName.ONNXRUNTIME:
-                return True
-            case _:
-                return self._plan(path) is not None
 
     def prepare(self, progress: Progress) -> None:
         """Make what is missing, in processes of their own. Raises as `ArtefactCache.make` and `prepare_in_child`."""

@@ -10,7 +10,7 @@ from livecassi.calibration import Calibration
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError, RuntimeUnavailableError
 from livecassi.engines.exporting.card import MaskPlace, NetworkCard
-from livecassi.engines.exporting.registry import ExportRequest
+from livecassi.engines.exporting.registry import ExportRequest, find_export
 from livecassi.engines.frame_engine import Colours
 from livecassi.engines.networks.camera_frames import CameraFrames
 from livecassi.engines.networks.device_network import LoadedNetwork
@@ -82,12 +82,13 @@ class VideoRuntimes:
     def choose(self, wish: Wish, *, exported: bool = False) -> Chosen:
         """The runtime, and why. Raises `RuntimeUnavailableError`."""
         able = [name for name in RUNTIMES if not (exported and name is RuntimeName.TORCH)]
-        if wish.of_torch and wish.runtime not in (None, RuntimeName.TORCH):
+        if wish.of_torch and (exported or wish.runtime not in (None, RuntimeName.TORCH)):
             asked = f"tile={wish.tile}" if wish.tile else f"device={wish.device}"
+            other = "an exported network" if exported else f"runtime={wish.runtime}"
             raise RuntimeUnavailableError(
-                f"{asked} was asked for, which only torch knows, together with runtime={wish.runtime}; leave one out"
+                f"{asked} was asked for, which only torch knows, together with {other}; leave one out"
             )
-        if wish.of_torch and not exported:
+        if wish.of_torch:
             place = Place.CPU if wish.device == "cpu" else Place.CUDA
             return Chosen(RuntimeName.TORCH, place, "torch: it was asked for by the options device or tile")
         return choose_runtime(wish.runtime or "auto", able, self._offered())
@@ -100,7 +101,7 @@ class VideoRuntimes:
         network = self._network(bench, wish, chosen)
         if network.ready:
             return None
-        torch = any(offer.available and offer.runtime is RuntimeName.TORCH for offer in self._offered())
+        torch = self._has_torch()
         instead = {"runtime": RuntimeName.TORCH} if torch and bench.exported is None else None
         if torch and instead and wish.precision is Precision.FP16 and chosen.place is Place.CPU:
             instead = None
@@ -136,13 +137,22 @@ class VideoRuntimes:
             raise
 
     def _settled(self, bench: Bench, wish: Wish) -> Chosen:
-        """The choice for frames of this size: where whole ones do not fit, "auto" takes torch and its tiles."""
+        """The choice for this bench: "auto" takes torch, too, where whole frames do not fit or cannot be exported."""
         _check_exported(bench)
         chosen = self.choose(wish, exported=bench.exported is not None)
         automatic = wish.runtime is None and wish.tile is None and bench.exported is None
-        if automatic and chosen.runtime is not RuntimeName.TORCH and not _fits(bench.calibration, chosen.place):
+        if not automatic or chosen.runtime is RuntimeName.TORCH:
+            return chosen
+        if not _fits(bench.calibration, chosen.place):
             return Chosen(RuntimeName.TORCH, chosen.place, "torch: whole frames do not fit into the memory")
+        missing = find_export(bench.network.name).missing()
+        if missing and self._has_torch() and not self._network(bench, wish, chosen).ready:
+            reason = f"torch: to export the network for {TITLES[chosen.runtime]}, {' and '.join(missing)} is missing"
+            return Chosen(RuntimeName.TORCH, chosen.place, reason)
         return chosen
+
+    def _has_torch(self) -> bool:
+        return any(offer.available and offer.runtime is RuntimeName.TORCH for offer in self._offered())
 
     def _network(self, bench: Bench, wish: Wish, chosen: Chosen) -> PreparedNetwork:
         if wish.precision is Precision.FP16 and chosen.runtime not in ON_NVIDIA:
@@ -153,6 +163,11 @@ class VideoRuntimes:
         target, camera = Target(chosen.runtime, wish.precision), self._camera(bench, chosen)
         card = bench.exported
         if card is not None:
+            if card.precision is Precision.BF16 and chosen.runtime is RuntimeName.ONNXRUNTIME:
+                raise EngineUnavailableError(
+                    f"{bench.path} was exported in bf16, which {TITLES[chosen.runtime]} cannot compute; choose "
+                    "runtime=openvino, or export the network in fp32"
+                )
             return PreparedNetwork(bench.path, card.weights_sha256, target, self._kept(), camera)
         _, height, width = bench.calibration.cube_shape
         request = ExportRequest(

@@ -9,6 +9,7 @@ from livecassi.calibration import Calibration
 from livecassi.engines.engine import Engine
 from livecassi.engines.errors import EngineError, EngineMismatchError, RuntimeUnavailableError
 from livecassi.engines.exporting.card import NetworkCard, read_network_card
+from livecassi.engines.exporting.registry import find_export
 from livecassi.engines.frame_engine import Colours
 from livecassi.engines.networks.choosing import Choice, FindWeights, band_misfit, check_trained, weights_option
 from livecassi.engines.networks.inputs import check_bench
@@ -221,11 +222,18 @@ def _unfit(network: NetworkSpec, choice: Choice, calibration: Calibration) -> st
         check_bench(calibration, network)
     except EngineMismatchError as error:
         return str(error)
-    return choice.unfit(calibration)
+    if lacking := choice.unfit(calibration):
+        return lacking
+    if "torch" in find_export(network.name).missing():
+        return (
+            f"{network.name} runs on torch or is exported by it, and torch is not installed here; install it with: pip "
+            "install 'livecassi[torch,onnx]', or choose a network exported elsewhere by the option weights=FILE.onnx"
+        )
+    return ""
 
 
 def _wanting(network: NetworkSpec, choice: Choice, calibration: Calibration) -> str:
-    """The option weights, where the bench would do and only weights that fit it are missing."""
+    """The option weights, where the bench would do and only weights that fit it, or run without torch, are missing."""
     try:
         check_bench(calibration, network)
     except EngineMismatchError:

@@ -65,7 +65,8 @@ def _quickest(able: Collection[RuntimeName], offered: Sequence[Offer]) -> Chosen
         if offer.available:
             return Chosen(runtime, place, f"{TITLES[runtime]} on {_at(offer)}: {_why(offer, passed)}")
         passed.append(offer)
-    lacking = "; ".join(dict.fromkeys(f"{offer.install}" for offer in reversed(passed) if offer.install))
+    installs = {offer.runtime: offer.install for offer in passed if offer.install}  # the slower place is the easier one
+    lacking = ", or ".join(dict.fromkeys(reversed(installs.values())))
     raise RuntimeUnavailableError(
         f"none of the runtimes of this network is available here ({', '.join(sorted(able)) or 'it has none'}); "
         f"install one: {lacking or 'see livecassi doctor'}"
@@ -88,5 +89,5 @@ def _at(offer: Offer) -> str:
 def _lacking(wanted: RuntimeName, of_it: Sequence[Offer]) -> str:
     reasons = "; ".join(f"on {_at(offer)}: {offer.reason}" for offer in of_it) or "it is not known here"
     absent = [offer for offer in of_it if not offer.version]
-    advice = f"; install it with: {absent[0].install}" if absent else "; choose another runtime"
+    advice = f"; install it with: {absent[-1].install}" if absent else "; choose another runtime"
     return f"{TITLES[wanted]} cannot be used here ({reasons}){advice}"

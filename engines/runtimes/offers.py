@@ -27,8 +27,8 @@ class Place(StrEnum):
 class Offer:
     """A runtime at a place: whether it can be used here, and why not, or what is to be known of it.
 
-    `version` is "" where it is not installed, and `install` the command that would install it. `proven` says whether
-    the makers of livecassi have run it.
+    `version` is "" where it is not installed, and `install` the command that would install it, "" where that is not
+    what is missing. `proven` says whether the makers of livecassi have run it.
     """
 
     runtime: RuntimeName
@@ -118,7 +118,7 @@ def _torch_on_cuda(installed: Installed, ask: Callable[[], Driver]) -> Offer:
     install = "pip install --force-reinstall torch"
     version, major = installed.version("torch"), installed.cuda_of_torch()
     if not version:
-        return Offer(RuntimeName.TORCH, Place.CUDA, False, "not installed", "", install)
+        return Offer(RuntimeName.TORCH, Place.CUDA, False, "not installed", "", "pip install 'livecassi[torch]'")
     if major is None:
         return Offer(RuntimeName.TORCH, Place.CUDA, False, "installed without CUDA", version, install)
     return _on_gpu(RuntimeName.TORCH, version, major, install, ask)
@@ -158,7 +158,7 @@ def _on_gpu(runtime: RuntimeName, version: str, cuda_major: int, install: str, a
         driver = ask()
         check_gpu_for(runtime, version, cuda_major, driver)
     except DriverError as error:
-        return Offer(runtime, Place.CUDA, False, str(error), version, install, proven)
+        return Offer(runtime, Place.CUDA, False, str(error), version, "", proven)  # no package mends that
     said = f"on {driver.gpus[0].name}" + ("" if proven else f"; {NEVER_ON_A_GPU}")
     return Offer(runtime, Place.CUDA, True, said, version, install, proven)
 

@@ -137,6 +137,8 @@ def test_runtimes_have_a_line_each() -> None:
     assert (absent.status, absent.found) == (Status.MISSING, "not installed")
     assert "pip install 'livecassi[tensorrt]'" in absent.advice
     assert unproven.found == "1.7: on an RTX; never run on a GPU by the makers"
+    (*_, no_driver) = check_runtimes([Offer(RuntimeName.TENSORRT, Place.CUDA, False, "no NVIDIA driver", "11.4")])
+    assert no_driver.advice == "networks run on another"  # it is installed
     (nothing, _) = check_runtimes(offered[1:2])
     assert (nothing.status, nothing.found) == (Status.MISSING, "nothing")
     assert "none of the runtimes" in nothing.advice

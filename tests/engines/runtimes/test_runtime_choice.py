@@ -237,3 +237,18 @@ def test_a_driver_that_fails_leaves_the_processor() -> None:
     chosen = choose_runtime(AUTO, ALL, offered(CPU_PACKAGES, failing, cuda_of_torch=13))
     assert chosen.runtime is RuntimeName.OPENVINO
     assert "code 999" in chosen.reason
+
+
+def test_what_is_absent_is_installed_for_the_processor_first() -> None:
+    found = offered({})
+    with pytest.raises(RuntimeUnavailableError, match=r"with: pip install 'livecassi\[onnx\]'$"):
+        choose_runtime(RuntimeName.ONNXRUNTIME, ALL, found)
+    with pytest.raises(RuntimeUnavailableError) as none:
+        choose_runtime(AUTO, ALL, found)
+    assert "uninstall" not in str(none.value)
+    assert "force" not in str(none.value)
+
+
+def test_no_package_is_advised_where_the_driver_is_missing() -> None:
+    assert offer_of(offered(RTX), RuntimeName.TENSORRT_RTX).install == ""
+    assert offer_of(offered({}), RuntimeName.TENSORRT_RTX).install

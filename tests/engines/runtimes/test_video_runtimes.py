@@ -1,7 +1,8 @@
 """A video network on the runtimes of this machine: the cubes of torch, prepared once, and what is refused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,18 @@ from numpy.typing import NDArray
 from livecassi.calibration import Calibration, Measurement, System
 from livecassi.engines import EngineMismatchError, EngineSpec, EngineUnavailableError, build_engine
 from livecassi.engines.errors import NetworkFileError, RuntimeUnavailableError
+from livecassi.engines.exporting import registry
 from livecassi.engines.exporting.card import add_card
 from livecassi.engines.exporting.registry import ExportRequest
 from livecassi.engines.networks import find_network
 from livecassi.engines.networks.prepared import NETWORK
 from livecassi.engines.networks.video_spec import video_spec
+from livecassi.engines.precision import Precision
 from livecassi.engines.registry import parsed_options
-from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE
+from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE, CacheError
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.offers import Offer, Place
-from livecassi.engines.runtimes.preparation import Preparation, Progress, Watched
+from livecassi.engines.runtimes.preparation import Preparation, Progress, Unwatched, Watched
 from livecassi.engines.weights import TrainingState, read_card
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -182,6 +185,48 @@ def test_the_list_of_engines_says_where_it_would_run_and_why(weights: Path) -> N
     assert spec_with(weights, TORCH, NOTHING).runs_on().startswith("torch on the processor")
 
 
+def test_a_cache_that_cannot_be_used_is_told_and_torch_runs(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    occupied = tmp_path / "a_file"
+    occupied.touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(occupied))
+    spec = spec_with(weights, TORCH, OPENVINO)
+    assert cubes(spec)[1]["runtime"] == "torch"
+    assert f"prepared networks cannot be kept in {occupied}" in caplog.text
+    steps = preparation(spec)
+    assert steps is not None
+    assert not steps.needed
+    with pytest.raises(CacheError, match=CACHE_VARIABLE):
+        steps.run(Unwatched())
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Hides a package from those who look whether it is installed."""
+
+    def hide(package: str) -> None:
+        monkeypatch.setattr(registry, "find_spec", lambda name: None if name == package else find_spec(name))
+
+    return hide
+
+
+def test_torch_runs_where_it_cannot_export(weights: Path, lacking: Callable[[str], None]) -> None:
+    lacking("onnxscript")
+    spec, other = spec_with(weights, TORCH, OPENVINO), masked(10)
+    assert preparation(spec, other) is None
+    assert cubes(spec, other)[1]["runtime"] == "torch"
+    assert preparation(spec, other, runtime="openvino") is not None  # which says what is missing
+
+
+def test_without_torch_a_network_that_was_exported_is_asked_for(weights: Path, lacking: Callable[[str], None]) -> None:
+    spec = spec_with(weights, OPENVINO)
+    assert (spec.unfit(BENCH), spec.wanting(BENCH)) == ("", "")
+    lacking("torch")
+    assert "weights=FILE.onnx" in spec.unfit(BENCH)
+    assert spec.wanting(BENCH) == "weights"
+
+
 # ---- networks that were exported elsewhere -------------------------------------------------------------------------
 
 
@@ -221,6 +266,23 @@ def test_an_exported_network_for_another_bench_is_refused(weights: Path, baked: 
         cubes(spec, moved, weights=str(baked))
     with pytest.raises(RuntimeUnavailableError, match="does not run on torch"):
         cubes(spec, weights=str(baked), runtime="torch")
+
+
+def test_tiles_and_devices_of_torch_are_not_ignored(weights: Path, baked: Path) -> None:
+    spec = spec_with(weights, TORCH, ONNXRUNTIME)
+    for options in ({"device": "cuda"}, {"tile": "128"}):
+        with pytest.raises(RuntimeUnavailableError, match="only torch knows, together with an exported network"):
+            cubes(spec, weights=str(baked), **options)
+
+
+def test_bf16_is_refused_where_no_kernels_are(weights: Path, exports: Exports, tmp_path: Path) -> None:
+    export, out = exports.of(NAME, SYSTEM, baked=True), tmp_path / "bf16.onnx"
+    model = type(export.model)()
+    model.CopyFrom(export.model)
+    add_card(model, export.card.model_copy(update={"precision": Precision.BF16}))
+    out.write_bytes(model.SerializeToString())
+    with pytest.raises(EngineUnavailableError, match=r"bf16\.onnx was exported in bf16, which ONNX Runtime"):
+        cubes(spec_with(weights, ONNXRUNTIME), weights=str(out))
 
 
 def test_an_untrained_or_foreign_network_is_never_shown(exports: Exports, tmp_path: Path) -> None:
