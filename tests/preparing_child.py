@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def work(task: str, progress: Progress) -> None:
         sys.stderr.flush()
         os.kill(os.getpid(), getattr(signal, argument))
         wait_for_ever()
+    elif what == "litter":
+        progress.say(tempfile.mkdtemp())
+        os._exit(0)
     elif what == "exit":
         os._exit(int(argument))
     elif what == "hang":

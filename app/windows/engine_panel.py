@@ -21,7 +21,7 @@ CAUTION = "These weights are {}: colours and details of the picture are not yet 
 def _state_text(stats: SessionStats) -> str:
     present, following = stats.present_engine, stats.next_engine
     if stats.building:
-        return f"preparing {stats.building}: {stats.preparing}" if stats.preparing else f"preparing {stats.building}…"
+        return f"preparing: {stats.preparing}" if stats.preparing else f"preparing {stats.building}…"
     if following is None:
         return "no engine is running"
     if present is None:

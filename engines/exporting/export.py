@@ -57,7 +57,7 @@ def exported(
     check_made_for(
         request.weights, ("network", weights.network, request.network), ("system", weights.system, request.system)
     )
-    progress.say(f"exporting {request.network}")
+    progress.say(f"exporting {request.network}" + (f", {spec.lasts}" if spec.lasts else ""))
     model = spec.write(request)
     progress.say(f"exporting {request.network} in {request.precision}")
     model = mixed(model, request.precision)

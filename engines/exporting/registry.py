@@ -42,7 +42,8 @@ class ExportSpec:
 
     `reference` gives the same network in torch, from inputs by name to the output: what every runtime must agree with.
     Scenes have at least `smallest_side` rows and columns, both multiples of `multiple`. `takes_mask`: whether the
-    network itself looks at the mask. `packages` are imported for writing.
+    network itself looks at the mask. `packages` are imported for writing,
+    which `lasts` as long as these words say.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ExportSpec:
     multiple: int = 1
     takes_mask: bool = True
     packages: tuple[str, ...] = ("onnx",)
+    lasts: str = ""
 
     def missing(self) -> list[str]:
         """The packages for writing that are not installed here."""
@@ -92,6 +94,7 @@ def export_specs() -> dict[str, ExportSpec]:
             _pg_svrt_in_torch,
             smallest_side=17,
             packages=("torch", "safetensors", "onnx", "onnxscript"),
+            lasts="about a minute",
         ),
         ExportSpec(
             "live",

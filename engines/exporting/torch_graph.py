@@ -4,6 +4,8 @@ Its graph computes with shapes and slices weights in every pass; what depends on
 """
 
 import logging
+import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 OPSET = 18  # what torch's exporter writes by itself; later ones are converted to
 EVERYTHING = 1 << 40  # bytes of a constant that may be folded
+_COMPILED = "TORCHINDUCTOR_CACHE_DIR"
 
 
 class _Run(nn.Module):
@@ -43,7 +46,7 @@ def graph_of(
     """
     import onnx_ir
 
-    with _quietly(), torch.no_grad():
+    with _quietly(), _no_remains(), torch.no_grad():
         try:
             program = torch.onnx.export(
                 _Run(network, run).eval(),
@@ -82,6 +85,20 @@ def _fold(model: "onnx_ir.Model") -> None:
         common.ClearMetadataAndDocStringPass(),
     ):
         tidy(model)
+
+
+@contextmanager
+def _no_remains() -> Iterator[None]:
+    """torch makes a folder for compiled code among the temporary files and leaves it there, empty after an export."""
+    if _COMPILED in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="livecassi-") as temporary:
+        os.environ[_COMPILED] = temporary
+        try:
+            yield
+        finally:
+            del os.environ[_COMPILED]
 
 
 @contextmanager

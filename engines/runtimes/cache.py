@@ -20,14 +20,13 @@ from livecassi.engines.runtimes.cache_entry import (
     key_of,
     read_entry,
 )
-from livecassi.engines.runtimes.cache_folder import cannot_write, private_folder, size_of
+from livecassi.engines.runtimes.cache_folder import PART, cannot_write, private_folder, size_of
 from livecassi.engines.runtimes.cache_locks import CacheLocks
 from livecassi.engines.runtimes.preparation import Progress, Unwatched
 
 DEFAULT_LIMIT_BYTES = 4 << 30
 KEPT_IN_QUARANTINE = 2
 KEPT_LOGS = 8  # of builds that failed
-_PART = ".part"
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +118,7 @@ class ArtefactCache:
     # ---- making ----------------------------------------------------------------------------------------------------
 
     def _built(self, key: str, fields: Fields, build: Callable[[Path], None]) -> Found:
-        part = self.folder / f"{key}.{secrets.token_hex(4)}{_PART}"
+        part = self.folder / f"{key}.{secrets.token_hex(4)}{PART}"
         started = time.monotonic()
         try:
             part.mkdir(mode=0o700)
@@ -147,7 +146,7 @@ class ArtefactCache:
 
     def _remove_remains(self, held: str) -> None:
         """Remove what processes left that died while they built: nobody holds its lock any more."""
-        for part in self.folder.glob(f"*{_PART}"):
+        for part in self.folder.glob(f"*{PART}"):
             key = part.name.split(".")[0]
             if key == held:
                 shutil.rmtree(part, ignore_errors=True)
@@ -181,7 +180,7 @@ class ArtefactCache:
 
     def _remove(self, entry: Path) -> None:
         """Out of sight in one step, so that nobody finds half an entry."""
-        part = entry.with_name(f"{entry.name}.{secrets.token_hex(4)}{_PART}")
+        part = entry.with_name(f"{entry.name}.{secrets.token_hex(4)}{PART}")
         with suppress(OSError):
             entry.replace(part)
             shutil.rmtree(part, ignore_errors=True)

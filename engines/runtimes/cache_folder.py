@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from livecassi.engines.errors import PreparationError
 
 CACHE_VARIABLE = "LIVECASSI_CACHE"
+PART = ".part"  # the ending of a folder in which an entry is being made
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -61,7 +62,11 @@ def disk_full(error: OSError) -> bool:
 
 
 def cannot_write(error: OSError, folder: Path, needed: int) -> PreparationError:
-    """What to tell of a failure to write into `folder`, where at least `needed` bytes were wanted."""
+    """What to tell of a failure to write into `folder`, where at least `needed` bytes were wanted.
+
+    Of an entry that is being made, the cache around it is named.
+    """
+    folder = folder.parent if folder.suffix == PART else folder
     if disk_full(error):
         return PreparationError(
             f"no space to prepare a network in {folder}: {_free(folder)} free, more than {_size(needed)} needed; free "

@@ -45,7 +45,8 @@ def prepare_in_child(job: Job, progress: Progress, written: Path | None = None) 
 
 def export_in_child(request: "ExportRequest", out: Path, progress: Progress, written: Path | None = None) -> None:
     """Export a network in a process of its own: see `export_network` and `prepare_in_child`."""
-    with tempfile.TemporaryDirectory(prefix="livecassi-") as temporary:
+    # Beside `out`: where this process is killed, what is left of an entry of the cache is removed by the next one.
+    with tempfile.TemporaryDirectory(prefix="livecassi-", dir=out.parent) as temporary:
         calibration = None
         if request.calibration is not None:
             calibration = Path(temporary) / "calibration.h5"
@@ -73,7 +74,7 @@ def run_in_child(
     progress.say(what)
     with tempfile.TemporaryDirectory(prefix="livecassi-") as temporary:
         chatter = written or Path(temporary) / "log"
-        with _opened(chatter) as file, _started(program, file) as child:
+        with _opened(chatter) as file, _started(program, file, temporary) as child:
             with suppress(OSError):  # it died already: its end tells why
                 child.input.write(task.encode() + b"\n")
                 child.input.flush()
@@ -126,9 +127,12 @@ class _Child:
 
 
 @contextmanager
-def _started(program: Sequence[str], chatter: IO[bytes]) -> Iterator[_Child]:
-    """The process, which has ended, and all that it started, when the block ends."""
-    with _process(program, chatter) as process:
+def _started(program: Sequence[str], chatter: IO[bytes], temporary: str) -> Iterator[_Child]:
+    """The process, which has ended, and all that it started, when the block ends.
+
+    Its temporary files are in `temporary`: it may be killed before it removes them, and torch never does.
+    """
+    with _process(program, chatter, temporary) as process:
         child = _Child(process)
         try:
             yield child
@@ -137,13 +141,14 @@ def _started(program: Sequence[str], chatter: IO[bytes]) -> Iterator[_Child]:
             child.reader.join()
 
 
-def _process(program: Sequence[str], chatter: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _process(program: Sequence[str], chatter: IO[bytes], temporary: str) -> "subprocess.Popen[bytes]":
     try:
         return subprocess.Popen(
             [sys.executable, "-P", "-X", "faulthandler", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=chatter,
+            env={**os.environ, **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), temporary)},
             start_new_session=True,
             creationflags=_STARTED_ALONE if sys.platform == "win32" else 0,
         )

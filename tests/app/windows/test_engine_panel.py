@@ -343,7 +343,7 @@ def test_a_preparation_is_followed_and_given_up(qtbot: QtBot, make_window: MakeW
     panel = window.engines
     assert "Runs on: sand: it is here" in str(panel.combo.itemData(panel.combo.findData("prepared"), TOOLTIP))
     place = window.recording.pos()
-    qtbot.waitUntil(lambda: panel.progress_text == "preparing prepared: exporting net, 50 %")
+    qtbot.waitUntil(lambda: panel.progress_text == "preparing: exporting net, 50 %")
     qtbot.waitUntil(lambda: window.session.stats().engine == "prepared slow")
     assert panel.cancel.isVisible()
     assert panel.runtime_text == "numpy"

@@ -16,7 +16,7 @@ import pytest
 from livecassi.engines.errors import PreparationCancelledError, PreparationError
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import BUILD_LOG, META, DamagedEntryError, Found
-from livecassi.engines.runtimes.cache_folder import CacheError, default_cache_folder
+from livecassi.engines.runtimes.cache_folder import CacheError, cannot_write, default_cache_folder
 from livecassi.engines.runtimes.preparation import Watched
 
 FIELDS = {"network": "abc", "threads": 2, "share": 0.5}
@@ -259,6 +259,14 @@ def test_a_full_disk_is_named_with_what_is_free_and_needed(cache: ArtefactCache)
         cache.make(FIELDS, build)
     assert str(cache.folder) in str(refused.value)
     assert leftovers(cache) == []
+
+
+def test_what_cannot_be_written_names_the_cache_and_not_an_entry_that_is_being_made(tmp_path: Path) -> None:
+    for number in (errno.ENOSPC, errno.EROFS):
+        error = OSError(number, os.strerror(number))
+        told = str(cannot_write(error, tmp_path / "0123.4567.part", 5_000_000))
+        assert str(tmp_path) in told
+        assert ".part" not in told
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

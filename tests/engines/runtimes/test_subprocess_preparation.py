@@ -123,6 +123,15 @@ def test_a_process_that_the_system_ends_ran_out_of_memory() -> None:
         run("die SIGKILL")
 
 
+def test_temporary_files_of_a_process_that_dies_are_removed() -> None:
+    said: list[str] = []
+    with pytest.raises(PreparationError, match="without a result"):
+        run("litter", Watched(lambda doing, _: said.append(doing)))
+    left = Path(said[-1])
+    assert left.is_absolute()
+    assert not left.exists()
+
+
 def test_an_end_without_a_result_is_a_failure() -> None:
     for code in (0, 3):
         with pytest.raises(PreparationError, match=rf"ended without a result \(code {code}\)"):
