@@ -24,7 +24,10 @@ def reflectance_basis() -> SpectralBasis:
 
 @cache
 def runtimes_here() -> tuple[Offer, ...]:
-    """What this machine runs networks on; the first call asks the GPU's driver, which takes up to half a second."""
+    """What this machine runs networks on; the first call may ask the GPU's driver.
+
+    That takes up to half a second, and half a minute where the driver hangs.
+    """
     return offers()
 
 

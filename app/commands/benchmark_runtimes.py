@@ -56,6 +56,7 @@ def runtimes(
     from livecassi.app.runtimes_benchmark import Plan, parse_sizes, run_benchmark
     from livecassi.app.runtimes_contest import Terms
     from livecassi.app.runtimes_sheets import sheets
+    from livecassi.calibration import System
     from livecassi.engines.networks.contest.fresh_process import measure_fresh
     from livecassi.engines.precision import Precision
     from livecassi.engines.runtimes.contract import RuntimeName
@@ -65,8 +66,6 @@ def runtimes(
         raise typer.BadParameter(f"system '{system}': expected {' or '.join(SYSTEMS)}")
     if json is not None:
         check_output(json, ".json")
-    from livecassi.calibration import System
-
     plan = Plan(
         _words("networks", networks),
         System(system),

@@ -97,7 +97,7 @@ def _window_of(model: "ModelProto") -> _Window:
         if kind is None or kind.elem_type != TensorProto.FLOAT or len(sizes) != rank or not all(sizes) or sizes[0] != 1:
             raise NetworkFileError(
                 f"raw frames need a network of one float32 '{name}' of fixed size, {rank} axes, the first 1; found "
-                f"{', '.join(value.name for value in values) or 'nothing'} {sizes}; export it with its mask baked"
+                f"{', '.join(value.name for value in values) or 'nothing'} {sizes}; export it with --calibration"
             )
         return sizes
 

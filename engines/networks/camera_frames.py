@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.engines.errors import EngineUnavailableError
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import Field
 from livecassi.engines.runtimes.preparation import Progress
@@ -30,16 +29,12 @@ class CameraFrames:
 
     def widened(self, network: Path, kept: ArtefactCache, progress: Progress) -> Path:
         """The same, made where it is missing. Raises `NetworkFileError` for a network of another form."""
-        try:
-            import onnx
-        except ImportError as error:
-            raise EngineUnavailableError(
-                f"the package onnx is needed once to prepare a network for the GPU ({error}); install it with: "
-                "pip install 'livecassi[onnx]'"
-            ) from error
-        from livecassi.engines.exporting.frame_graph import with_camera_frames
 
         def build(folder: Path) -> None:
+            import onnx
+
+            from livecassi.engines.exporting.frame_graph import with_camera_frames
+
             progress.say("adding correction and colours to the network")
             model = onnx.load(network)
             length = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from livecassi.drivers import Frame
-from livecassi.engines.errors import EngineError
+from livecassi.engines.networks.passes import no_numbers
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.contract import AnyArray, RuntimeName
 from livecassi.engines.runtimes.device.ops import DeviceOps
@@ -93,10 +93,7 @@ class DeviceNetwork:
         """See `FramePipeline`. Raises `EngineError` where the network gave no numbers."""
         result = self._pipeline.result(ticket)
         if not np.isfinite(result["spectra"]).all():  # one value that is none spoils those of its whole cube
-            raise EngineError(
-                f"the network gave NaN or infinite values on {self.network.describes}; check the weights and the "
-                "measurement, or choose precision=fp32"
-            )
+            raise no_numbers(self.network.describes)
         return result
 
     def reset(self) -> None:

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from livecassi.engines.errors import EngineError
+
 Array32 = NDArray[np.float32]
 FetchValues = Callable[[], Array32]  # brings the values of one cube from where they were made
 
@@ -33,3 +35,11 @@ class Passes(Protocol):
     def close(self) -> None:
         """Give the memory back."""
         ...
+
+
+def no_numbers(describes: str) -> EngineError:
+    """The error for a network that gave none, on what is described so."""
+    return EngineError(
+        f"the network gave NaN or infinite values on {describes}; check the weights and the measurement, or choose "
+        "precision=fp32"
+    )

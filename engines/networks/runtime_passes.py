@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from livecassi.engines.errors import EngineError
-from livecassi.engines.networks.passes import Array32, FetchValues
+from livecassi.engines.networks.passes import Array32, FetchValues, no_numbers
 from livecassi.engines.runtimes.contract import AnyArray, NetworkRuntime
 
 WINDOW, MASK, CUBES = "measurement", "mask", "cubes"  # the names of what exported video networks take and give
@@ -31,12 +30,8 @@ class RuntimePasses:
         """See `Passes`."""
         cubes = self._runtime.infer({WINDOW: window[None], **self._constants}, (CUBES,))[CUBES][0]
         wanted = [cubes[position] * gain for position in positions]
-        for values in wanted:
-            if not np.isfinite(values).all():
-                raise EngineError(
-                    f"the network gave NaN or infinite values on {self.describes}; check the weights and the "
-                    "measurement, or choose precision=fp32"
-                )
+        if not all(np.isfinite(values).all() for values in wanted):
+            raise no_numbers(self.describes)
         return [lambda values=values: values for values in wanted]  # type: ignore[misc]
 
     def close(self) -> None:

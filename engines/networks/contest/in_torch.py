@@ -17,8 +17,8 @@ from livecassi.calibration import System
 from livecassi.engines.errors import DeviceMemoryError
 from livecassi.engines.networks.contest.candidates import Candidate, Way
 from livecassi.engines.networks.contest.tasks import Task
-from livecassi.engines.networks.live.curves import CURVES, RANK, START_RANK, Curves
-from livecassi.engines.networks.live.network import LiveNetwork
+from livecassi.engines.networks.live.curves import RANK, START_RANK, Curves
+from livecassi.engines.networks.live.network import LiveNetwork, load_live
 from livecassi.engines.networks.memory import keep_freed_memory
 from livecassi.engines.networks.pg_svrt.cost import count_macs
 from livecassi.engines.networks.pg_svrt.difference import Difference, difference
@@ -26,7 +26,7 @@ from livecassi.engines.networks.pg_svrt.timing import copy_bandwidth, time_in_tu
 from livecassi.engines.networks.pg_svrt.trial import draw_trial, load_for_trials
 from livecassi.engines.networks.runner import TYPES, Placing, choose_device, give_back_memory
 from livecassi.engines.precision import Precision
-from livecassi.engines.weights import TrainingState, WeightsCard, load_arrays, save_weights
+from livecassi.engines.weights import TrainingState, WeightsCard, save_weights
 
 Array32 = NDArray[np.float32]
 
@@ -83,7 +83,7 @@ def _video(task: Task, candidate: Candidate, device: torch.device) -> Callable[[
 
 
 def _live(task: Task, candidate: Candidate, device: torch.device) -> Callable[[], Tensor]:
-    network = _live_network(task.request.weights).to(device)
+    network = load_live(task.request.weights).to(device)
     features = torch.from_numpy(task.inputs["features"])
     if device.type == "cpu":
         keep_freed_memory()
@@ -100,13 +100,6 @@ def _live(task: Task, candidate: Candidate, device: torch.device) -> Callable[[]
         return corrections.float()
 
     return run
-
-
-def _live_network(weights: Path) -> LiveNetwork:
-    _, tensors = load_arrays(weights)
-    network = LiveNetwork(Curves(*(tensors[name] for name in CURVES))).eval().requires_grad_(False)
-    network.load_state_dict({name: torch.from_numpy(values) for name, values in tensors.items()})
-    return network
 
 
 @contextmanager
@@ -168,7 +161,7 @@ class Work:
 def work_of(task: Task, precision: Precision) -> Work:
     """The least that a pass costs, whatever executes it."""
     if task.request.network == "live":
-        network = _live_network(task.request.weights)
+        network = load_live(task.request.weights)
         return Work(_macs_of_convolutions(network, torch.from_numpy(task.inputs["features"])), None)
     height, width = task.size
     return Work(count_macs(height, width).products, FLOOR_BYTES_PER_PIXEL * height * width * BYTES[precision] / 2)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.engines.errors import EngineMismatchError
-from livecassi.engines.networks.live.curves import CURVES, Curves
+from livecassi.engines.networks.live.curves import CURVES
 from livecassi.engines.networks.live.onnx_graph import live_onnx
 from livecassi.engines.networks.live.spec import misfit
 from livecassi.engines.weights import load_arrays
@@ -34,11 +34,9 @@ def live_in_torch(request: "ExportRequest") -> Callable[[Mapping[str, Array32]],
     """What the exported network must equal, in torch: from its inputs by name to its output."""
     import torch
 
-    from livecassi.engines.networks.live.network import LiveNetwork
+    from livecassi.engines.networks.live.network import load_live
 
-    _, tensors = load_arrays(request.weights)
-    network = LiveNetwork(Curves(*(tensors[name] for name in CURVES))).eval().requires_grad_(False)
-    network.load_state_dict({name: torch.from_numpy(values) for name, values in tensors.items()})
+    network = load_live(request.weights)
 
     @torch.inference_mode()
     def run(inputs: Mapping[str, Array32]) -> Array32:

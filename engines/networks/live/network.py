@@ -6,6 +6,7 @@ it. It is convolutional throughout and takes frames of any size.
 """
 
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from livecassi.engines.networks.live.curves import CURVES, Curves
 from livecassi.engines.networks.live.start import feature_count
+from livecassi.engines.weights import load_arrays
 
 WIDTHS = (24, 48, 96)
 BLOCKS = (2, 2, 3, 2, 2)
@@ -74,6 +76,14 @@ class LiveNetwork(nn.Module):
         for place in reversed(range(len(kept))):
             x = self.decode[place](F.pixel_shuffle(self.up[place](x), 2) + kept[place])
         return F.pixel_shuffle(self.leave(x), 2) * self.result_scale[:, None, None]
+
+
+def load_live(weights: Path) -> LiveNetwork:
+    """The network with the weights of a file, in evaluation mode, its parameters without gradients."""
+    _, tensors = load_arrays(weights)
+    network = LiveNetwork(Curves(*(tensors[name] for name in CURVES))).eval().requires_grad_(False)
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in tensors.items()})
+    return network
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
