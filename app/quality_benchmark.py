@@ -23,9 +23,9 @@ from livecassi.calibration import Calibration, Measurement, System, sensing_mode
 from livecassi.drivers import LivecassiError
 from livecassi.engines import Engine, EngineSpec, build_engine
 from livecassi.engines.gap_tv.plain import plain_gap_tv
-from livecassi.engines.gap_tv.row_pool import usable_cores
 from livecassi.engines.metrics import Scores, score, score_video
 from livecassi.engines.protocol import add_noise, moving_path, protocol_calibration
+from livecassi.engines.runtimes.processor import usable_cores
 from livecassi.engines.st_rred import st_rred
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from livecassi.app.timed_runs import load_average
 from livecassi.calibration import System
 from livecassi.engines.errors import EngineError, EngineUnavailableError
 from livecassi.engines.exporting.registry import find_export
-from livecassi.engines.gap_tv.row_pool import usable_cores
 from livecassi.engines.networks.contest.candidates import Candidate, Way, candidates
 from livecassi.engines.networks.contest.contestants import Workshop
 from livecassi.engines.networks.contest.steady import flatness
@@ -24,7 +23,7 @@ from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.offers import Offer, Place
 from livecassi.engines.runtimes.preparation import Progress
-from livecassi.engines.runtimes.processor import processor_name
+from livecassi.engines.runtimes.processor import processor_name, usable_cores
 from livecassi.engines.weights import read_card
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from host_ops import HostOps
 
-from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.device.ops import Buffer, Stream
 
 SHAPE = (1, 3, 5)

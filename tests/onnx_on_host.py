@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import onnxruntime as ort
+from host_ops import HostOps
 
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.contract import RuntimeName, TensorSpec
-from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.device.ops import Buffer, Stream
 from livecassi.engines.runtimes.onnx_tensors import declared_tensors
 

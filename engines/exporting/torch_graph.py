@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from livecassi.engines.errors import PreparationError
+from livecassi.engines.errors import DeviceMemoryError, PreparationError
 
 if TYPE_CHECKING:
     import onnx
@@ -60,9 +60,13 @@ def graph_of(
                 verbose=False,
             )
         except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+            words = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if "allocate memory" in words:
+                raise DeviceMemoryError(
+                    f"the memory of this machine does not hold '{name}' while it is exported"
+                ) from error
             raise PreparationError(
-                f"torch cannot export '{name}': {str(error).strip().splitlines()[0]}; write the network with other "
-                "operators, or look at the log"
+                f"torch cannot export '{name}': {words}; write the network with other operators"
             ) from error
         assert program is not None
         _fold(program.model)

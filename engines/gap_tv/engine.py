@@ -15,10 +15,11 @@ from livecassi.engines.engine import EngineInfo
 from livecassi.engines.errors import EngineError
 from livecassi.engines.gap_tv import plan
 from livecassi.engines.gap_tv.basis import SpectralBasis, dct_basis
-from livecassi.engines.gap_tv.row_pool import RowPool, usable_cores
+from livecassi.engines.gap_tv.row_pool import RowPool
 from livecassi.engines.gap_tv.solver import Solver
 from livecassi.engines.gap_tv.subspace import subspace_model
 from livecassi.engines.gap_tv.tracker import Pace, Tracker
+from livecassi.engines.runtimes.processor import usable_cores
 
 Array32 = NDArray[np.float32]
 

@@ -1,6 +1,5 @@
 """A few threads that share the rows of one picture."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -9,11 +8,6 @@ from typing import Self
 from livecassi.engines.errors import EngineError
 
 Task = Callable[[int, int], None]
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class RowPool:

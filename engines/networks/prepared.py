@@ -17,8 +17,10 @@ from livecassi.engines.runtimes.cache_folder import CacheError
 from livecassi.engines.runtimes.contract import NetworkRuntime, RuntimeName
 from livecassi.engines.runtimes.device.ops import DeviceOps
 from livecassi.engines.runtimes.jobs import BuildPlan, CompileForOpenVino
+from livecassi.engines.runtimes.network_file import read_network
 from livecassi.engines.runtimes.nvidia_driver import Driver, probe_driver
-from livecassi.engines.runtimes.onnx_runtime import OnnxRuntime
+from livecassi.engines.runtimes.offers import Place
+from livecassi.engines.runtimes.onnx_runtime import OnnxRuntime, Provider
 from livecassi.engines.runtimes.onnx_tensors import declared_tensors
 from livecassi.engines.runtimes.openvino_cpu import BLOB, OpenVinoCpu
 from livecassi.engines.runtimes.preparation import Progress, Unwatched
@@ -44,11 +46,12 @@ class Target:
     runtime: RuntimeName
     precision: Precision = Precision.FP32
     threads: int | None = None
+    place: Place = Place.CPU
 
     @property
     def exported(self) -> Precision:
-        """The precision of the graph: OpenVINO rounds by itself, TensorRT does what the graph says."""
-        return self.precision if self.runtime in ON_NVIDIA else Precision.FP32
+        """The precision of the graph: OpenVINO rounds by itself, runtimes on a GPU do what the graph says."""
+        return self.precision if self.place is Place.CUDA else Precision.FP32
 
 
 class PreparedNetwork:
@@ -86,7 +89,7 @@ class PreparedNetwork:
                     return True
                 case _:
                     return self._plan(path) is not None
-        except CacheError as error:
+        except (CacheError, OSError) as error:  # OSError: it was just removed
             log.warning("%s", error)
             return False
 
@@ -123,7 +126,8 @@ class PreparedNetwork:
             case RuntimeName.OPENVINO:
                 runtime: NetworkRuntime = self._openvino(content)
             case RuntimeName.ONNXRUNTIME:
-                runtime = OnnxRuntime(content, self._target.precision, self._target.threads, graphs=self._kept)
+                provider = Provider.CUDA if self._target.place is Place.CUDA else Provider.CPU
+                runtime = OnnxRuntime(content, self._target.precision, self._target.threads, provider, self._kept)
             case _:
                 return self._with_plan(self._active_plan)
         runtime.activate()
@@ -154,14 +158,14 @@ class PreparedNetwork:
     def _export(self, progress: Progress) -> Found:
         source, fields = self._source, self._fields
         assert isinstance(source, ExportRequest)
-        log = self._kept.log_of(fields)
+        written = self._kept.log_of(fields)
         return self._kept.make(
-            fields, lambda folder: export_in_child(source, folder / NETWORK, progress, log), progress
+            fields, lambda folder: export_in_child(source, folder / NETWORK, progress, written), progress
         )
 
     def _content(self) -> bytes:
         if isinstance(self._source, Path):
-            return self._source.read_bytes()
+            return read_network(self._source).content
         found = self._kept.find(self._fields)
         if found is None:
             raise EngineUnavailableError(
@@ -181,13 +185,13 @@ class PreparedNetwork:
 
     def _compile(self, path: Path, progress: Progress) -> None:
         fields = self._openvino(path.read_bytes()).fields
-        target, log = self._target, self._kept.log_of(fields)
+        target, written = self._target, self._kept.log_of(fields)
 
         def build(folder: Path) -> None:
             job = CompileForOpenVino(
                 network=path, precision=target.precision, threads=target.threads, blob=folder / BLOB
             )
-            prepare_in_child(job, progress, log)
+            prepare_in_child(job, progress, written)
 
         self._kept.make(fields, build, progress)
 
@@ -217,10 +221,10 @@ class PreparedNetwork:
 
     def _build(self, path: Path, progress: Progress) -> None:
         fields, job = self._plan_job(path)
-        log = self._kept.log_of(fields)
+        written = self._kept.log_of(fields)
         self._kept.make(
             fields,
-            lambda folder: prepare_in_child(job.model_copy(update={"plan": folder / PLAN}), progress, log),
+            lambda folder: prepare_in_child(job.model_copy(update={"plan": folder / PLAN}), progress, written),
             progress,
         )
 

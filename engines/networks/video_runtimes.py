@@ -89,7 +89,7 @@ class VideoRuntimes:
                 f"{asked} was asked for, which only torch knows, together with {other}; leave one out"
             )
         if wish.of_torch:
-            place = Place.CPU if wish.device == "cpu" else Place.CUDA
+            place = Place.CUDA if wish.device == "cuda" else Place.CPU
             return Chosen(RuntimeName.TORCH, place, "torch: it was asked for by the options device or tile")
         return choose_runtime(wish.runtime or "auto", able, self._offered())
 
@@ -103,7 +103,7 @@ class VideoRuntimes:
             return None
         torch = self._has_torch()
         instead = {"runtime": RuntimeName.TORCH} if torch and bench.exported is None else None
-        if torch and instead and wish.precision is Precision.FP16 and chosen.place is Place.CPU:
+        if instead and wish.precision is Precision.FP16 and chosen.place is Place.CPU:
             instead = None
         return Preparation(
             f"{bench.network.name} for {TITLES[chosen.runtime]}",
@@ -155,13 +155,15 @@ class VideoRuntimes:
         return any(offer.available and offer.runtime is RuntimeName.TORCH for offer in self._offered())
 
     def _network(self, bench: Bench, wish: Wish, chosen: Chosen) -> PreparedNetwork:
-        if wish.precision is Precision.FP16 and chosen.runtime not in ON_NVIDIA:
+        if wish.precision is Precision.FP16 and chosen.place is Place.CPU:
             raise EngineUnavailableError(
                 f"precision=fp16 was asked for on {TITLES[chosen.runtime]}, which is slower than fp32 on a CPU; choose "
                 "fp32 or bf16"
             )
-        target, camera = Target(chosen.runtime, wish.precision), self._camera(bench, chosen)
-        card = bench.exported
+        card, camera = bench.exported, self._camera(bench, chosen)
+        as_exported = card is not None and chosen.place is Place.CUDA  # there the graph alone says what is rounded
+        precision = card.precision if card is not None and as_exported else wish.precision
+        target = Target(chosen.runtime, precision, place=chosen.place)
         if card is not None:
             if card.precision is Precision.BF16 and chosen.runtime is RuntimeName.ONNXRUNTIME:
                 raise EngineUnavailableError(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from livecassi.engines.errors import PreparationError
 from livecassi.engines.runtimes.cache_entry import (
     BUILD_LOG,
     META,
@@ -73,7 +74,10 @@ class ArtefactCache:
                 return found
             self._remove_remains(key)
             made = self._built(key, fields, build)
-        self._evict(keep=key)
+        try:
+            self._evict(keep=key)
+        except PreparationError as error:  # the entry is there all the same
+            log.warning("older prepared networks are kept: %s", error)
         return made
 
     def use(

@@ -18,14 +18,13 @@ from livecassi.engines.errors import (
     PreparationError,
     RuntimeUnavailableError,
 )
-from livecassi.engines.gap_tv.row_pool import usable_cores
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.buffers import Buffers
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError, Field, Found
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.host_network import HostNetwork
-from livecassi.engines.runtimes.processor import processor_name
+from livecassi.engines.runtimes.processor import processor_name, usable_cores
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -18,7 +18,6 @@ from livecassi.engines.errors import (
     PreparationError,
     RuntimeUnavailableError,
 )
-from livecassi.engines.gap_tv.row_pool import usable_cores
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.buffers import Buffers
 from livecassi.engines.runtimes.cache import ArtefactCache
@@ -27,6 +26,7 @@ from livecassi.engines.runtimes.cache_folder import cannot_write
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.host_network import HostNetwork
 from livecassi.engines.runtimes.openvino_thread import in_a_thread_of_its_own
+from livecassi.engines.runtimes.processor import usable_cores
 
 if TYPE_CHECKING:
     import openvino as ov

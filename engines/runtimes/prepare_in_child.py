@@ -70,6 +70,9 @@ def _outcome(work: Callable[[str, Progress], None], task: str, progress: Progres
     try:
         work(task, progress)
     except LivecassiError as error:
+        if error.__cause__ is not None:
+            with suppress(OSError):  # the log may be on a full disk
+                traceback.print_exc()
         return Failed.of(error)
     except MemoryError:
         return Failed.of(DeviceMemoryError("the memory of this machine does not hold what is being prepared"))

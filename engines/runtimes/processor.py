@@ -1,10 +1,16 @@
-"""Which CPU this is, for what is prepared for one and must not run on another."""
+"""The CPU: how many cores there are to use, and which it is, for what must not run on another."""
 
 import hashlib
+import os
 import platform
 from pathlib import Path
 
 _TELLING = ("model name", "flags", "CPU part", "Features")  # x86, then ARM
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import BANDS, HEIGHT, WIDTH
+from host_ops import HostOps
 from numpy.typing import NDArray
 
 from livecassi.app.colour import device_colours
@@ -16,7 +17,6 @@ from livecassi.drivers import Frame
 from livecassi.engines import EngineError, EngineMismatchError
 from livecassi.engines.frame_engine import FrameEngine, Made, Wanted
 from livecassi.engines.networks.engine import VideoSettings
-from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.device.ops import Buffer, Stream
 
 pytest.importorskip("onnx", reason="the graph is made with onnx")

@@ -97,7 +97,7 @@ from livecassi.engines.runtimes.tensorrt.flavour import find_flavour
 try:
     driver = probe_driver()
 except EngineError as error:
-    sys.exit(str(error))
+    sys.exit(print(error))
 print("driver: CUDA", driver.cuda, *driver.gpus)
 for name in (RuntimeName.TENSORRT, RuntimeName.TENSORRT_RTX):
     try:

@@ -16,7 +16,7 @@ from livecassi.engines.engine import EngineInfo
 from livecassi.engines.errors import WeightsError
 from livecassi.engines.gap_tv import kernels
 from livecassi.engines.gap_tv.engine import MOST_THREADS
-from livecassi.engines.gap_tv.row_pool import RowPool, usable_cores
+from livecassi.engines.gap_tv.row_pool import RowPool
 from livecassi.engines.gap_tv.tracker import Pace
 from livecassi.engines.networks.live.curves import CURVES, Curves
 from livecassi.engines.networks.live.graph import LiveGraph
@@ -24,6 +24,7 @@ from livecassi.engines.networks.live.start import GRID, PACE, Start, feature_cou
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.contract import RuntimeName
+from livecassi.engines.runtimes.processor import usable_cores
 from livecassi.engines.weights import load_arrays
 
 Array32 = NDArray[np.float32]

@@ -188,8 +188,8 @@ class FramePipeline:
         """
         for lane in self._lanes:
             if lane.ticket == ticket:
+                lane.ticket = None  # also where the wait fails
                 self._ops.synchronize(lane.downloaded)
-                lane.ticket = None
                 return {name: lane.host[name][: len(ticket.places)] for name in self._fetched(ticket)}
         raise EngineError(f"the result of pass {ticket.number} was taken already or is not from here")
 

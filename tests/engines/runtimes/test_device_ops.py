@@ -11,10 +11,10 @@ import pytest
 from device_contract import DeviceOpsContract
 from fake_pycuda import FakeDriver
 from fake_torch_cuda import FakeTorch
+from host_ops import HostOps
 
 from livecassi.engines import EngineError
 from livecassi.engines.errors import DeviceMemoryError, DriverError, RuntimeUnavailableError
-from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.device.ops import DeviceOps
 from livecassi.engines.runtimes.device.pycuda_ops import PycudaOps
 from livecassi.engines.runtimes.device.torch_ops import TorchOps

@@ -8,11 +8,11 @@ from random import Random
 
 import numpy as np
 import pytest
+from host_ops import Choose, HostOps
 from numpy.typing import NDArray
 
 from livecassi.engines import EngineError
 from livecassi.engines.runtimes.contract import TensorSpec
-from livecassi.engines.runtimes.device.host_ops import Choose, HostOps
 from livecassi.engines.runtimes.device.ops import Buffer, Event, Stream
 from livecassi.engines.runtimes.device.pipeline import FramePipeline, Ticket
 

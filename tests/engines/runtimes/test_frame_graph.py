@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import BANDS, HEIGHT, WIDTH, small_calibration
+from host_ops import HostOps
 
 from livecassi.app.colour import TABLE_BITS, ColourRenderer, srgb_encode
 from livecassi.app.picks import mean_spectrum
@@ -17,7 +18,6 @@ from livecassi.drivers import Frame
 from livecassi.engines.errors import NetworkFileError
 from livecassi.engines.exporting.frame_graph import with_camera_frames
 from livecassi.engines.runtimes.device.frame_inputs import correction_inputs, pick_weights
-from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.device.pipeline import FramePipeline
 
 onnx = pytest.importorskip("onnx", reason="the graph is made with onnx")

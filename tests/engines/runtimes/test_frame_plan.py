@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fake_tensorrt import FakeTrt, tensorrt_10, tensorrt_11, tensorrt_rtx
 from fakes import BANDS, HEIGHT, WIDTH, small_calibration
+from host_ops import HostOps
 
 from livecassi.app.colour import device_colours
 from livecassi.calibration import Calibration, System
@@ -27,7 +28,6 @@ from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError
 from livecassi.engines.runtimes.contract import RuntimeName
-from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.jobs import BuildPlan
 from livecassi.engines.runtimes.nvidia_driver import Driver, Gpu
 from livecassi.engines.runtimes.offers import Offer, Place

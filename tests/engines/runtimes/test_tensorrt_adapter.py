@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from fake_tensorrt import SHAPE, FakeTrt, tensorrt_10, tensorrt_11, tensorrt_rtx
+from host_ops import HostOps
 
 from livecassi.engines.errors import (
     DeviceMemoryError,
@@ -21,7 +22,6 @@ from livecassi.engines.errors import (
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.cache_entry import DamagedEntryError
 from livecassi.engines.runtimes.contract import RuntimeName, TensorSpec, active
-from livecassi.engines.runtimes.device.host_ops import HostOps
 from livecassi.engines.runtimes.device.ops import Buffer, Stream
 from livecassi.engines.runtimes.nvidia_driver import Driver, Gpu
 from livecassi.engines.runtimes.tensorrt.builder import build_plan
