@@ -110,7 +110,7 @@ def _options(frames: int, weights_folder: Callable[[], Path] = Path.home) -> Map
         "weights": weights_option(weights_folder, EXPORTED),
         "runtime": EngineOption(
             "What executes the network: torch, openvino, onnxruntime, tensorrt, tensorrt-rtx, or auto for the quickest "
-            "that is ready; another than torch is prepared once per bench, which takes minutes.",
+            "that is ready; another than torch is prepared once per bench, which takes a minute or two.",
             "auto",
             word_or("auto", lambda text: RuntimeName(one_of(*RUNTIMES)(text))),
             ("auto", *RUNTIMES),

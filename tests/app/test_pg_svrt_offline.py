@@ -67,7 +67,8 @@ def test_the_list_says_which_weights_there_are(run: Run, folder: Path) -> None:
     assert found["missing"] == ""
     options = found["options"]
     assert isinstance(options, dict)
-    assert list(options) == ["hop", "output", "frames", "weights", "device", "precision", "tile", "brightness"]
+    names = ["hop", "output", "frames", "weights", "runtime", "device", "precision", "tile", "brightness"]
+    assert list(options) == names
     assert "so 3 times the rate, but 2 frames late" in options["hop"]["help"]
     assert run("engines").out.count("state    no weights") == 1
 
