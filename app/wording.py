@@ -3,7 +3,7 @@
 from livecassi.calibration import CalibrationError, MeasurementFlag
 from livecassi.drivers import LivecassiError, SourceError, SourceLostError
 from livecassi.engines import EngineError, EngineInfo
-from livecassi.engines.errors import WeightsError
+from livecassi.engines.errors import PreparationError, WeightsError
 from livecassi.engines.weights import TrainingState
 
 
@@ -89,6 +89,8 @@ def headline(error: Exception) -> str:
         return "The calibration does not fit"
     if isinstance(cause, WeightsError):
         return "The weights cannot be used"
+    if isinstance(cause, PreparationError):
+        return "The network could not be prepared"
     if isinstance(error, EngineError):
         return "The engine cannot reconstruct"
     if isinstance(error, LivecassiError):

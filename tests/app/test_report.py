@@ -14,7 +14,7 @@ from livecassi.app.wording import bytes_text, clock_text, duration_text, headlin
 from livecassi.calibration import CalibrationMismatchError
 from livecassi.drivers import LivecassiError, SourceLostError, SourceNotFoundError
 from livecassi.engines import EngineUnavailableError
-from livecassi.engines.errors import WeightsError
+from livecassi.engines.errors import PreparationError, WeightsError
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,8 @@ def test_the_headline_of_an_engine_that_was_not_built_is_that_of_its_weights() -
     assert headline(error) == "The engine cannot reconstruct"
     error.__cause__ = WeightsError("no such file")
     assert headline(error) == headline(error.__cause__) == "The weights cannot be used"
+    error.__cause__ = PreparationError("the disk is full")
+    assert headline(error) == "The network could not be prepared"
 
 
 def test_log_lines_are_bounded_and_the_logger_is_left_as_it_was() -> None:
