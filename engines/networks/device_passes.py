@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from livecassi.engines.networks.device_network import DeviceNetwork
-from livecassi.engines.networks.passes import Array32, FetchValues
+from livecassi.engines.networks.passes import Array32, FetchValues, ready
 
 
 class DevicePasses:
@@ -36,7 +36,7 @@ class DevicePasses:
             device.tell("colour", None, lambda: np.zeros(device.shapes["colour"], np.float32))
             device.tell("pick_weights", None, lambda: np.zeros(device.shapes["pick_weights"], np.float32))
             cubes = device.result(device.start(True, positions))["cubes"].copy()
-        return [lambda values=values: values for values in cubes]  # type: ignore[misc]
+        return [ready(values) for values in cubes]
 
     def close(self) -> None:
         """Nothing: the network is not its own."""

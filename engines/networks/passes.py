@@ -43,3 +43,8 @@ def no_numbers(describes: str) -> EngineError:
         f"the network gave NaN or infinite values on {describes}; check the weights and the measurement, or choose "
         "precision=fp32"
     )
+
+
+def ready(values: Array32) -> FetchValues:
+    """The fetching of a cube that is in main memory already."""
+    return lambda: values

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from livecassi.engines.networks.passes import Array32, FetchValues, no_numbers
+from livecassi.engines.networks.passes import Array32, FetchValues, no_numbers, ready
 from livecassi.engines.runtimes.contract import AnyArray, NetworkRuntime
 
 WINDOW, MASK, CUBES = "measurement", "mask", "cubes"  # the names of what exported video networks take and give
@@ -32,7 +32,7 @@ class RuntimePasses:
         wanted = [cubes[position] * gain for position in positions]
         if not all(np.isfinite(values).all() for values in wanted):
             raise no_numbers(self.describes)
-        return [lambda values=values: values for values in wanted]  # type: ignore[misc]
+        return [ready(values) for values in wanted]
 
     def close(self) -> None:
         """See `Passes`."""

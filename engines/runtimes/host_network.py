@@ -1,5 +1,6 @@
 """What runtimes on the CPU have in common: a network in memory, and arrays that are taken once and read and written."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from livecassi.engines.runtimes.contract import AnyArray, TensorSpec, check_inpu
 from livecassi.engines.runtimes.network_file import read_network
 
 
-class HostNetwork:
+class HostNetwork(ABC):
     """The part of a `HostRuntime` that is the same for all: `_compute` makes a pass over the buffers.
 
     `network` is an ONNX file or its bytes. Raises `NetworkFileError`.
@@ -48,8 +49,9 @@ class HostNetwork:
         """See `HostRuntime`."""
         return self._ready_buffers().inputs[name]
 
+    @abstractmethod
     def _compute(self) -> None:
-        raise NotImplementedError
+        """One pass from the input buffers to the output buffers. Raises `EngineError`."""
 
     def _ready_buffers(self) -> Buffers:
         if self._buffers is None:
