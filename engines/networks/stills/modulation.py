@@ -17,8 +17,8 @@ class Site:
 
 
 def modulated(features: Tensor, modulation: Modulation | None, site: str, *, channels_last: bool = False) -> Tensor:
-    """F (1 + γ) + β at a site, features `(B, C, H, W)`, or `(B, H, W, C)`; as they are where there is no modulation."""
-    if modulation is None:
+    """F (1 + γ) + β at a site, features `(B, C, H, W)`, or `(B, H, W, C)`; as they are where it says nothing."""
+    if modulation is None or site not in modulation:
         return features
     gain, offset = modulation[site]
     if channels_last:

@@ -78,16 +78,20 @@ class StillNetwork(nn.Module, ABC):
 
         Raises `EngineMismatchError`.
         """
+        seen, prepared = self.checked(measurement, bench)
+        if every_stage:
+            return torch.stack(self.estimate_stages(seen, prepared), 1)
+        return self.estimate(seen, prepared).unsqueeze(1)
+
+    def checked(self, measurement: Tensor, bench: StillBench | Tensor) -> tuple[Tensor, StillBench]:
+        """What `estimate` takes, of what `forward` takes. Raises `EngineMismatchError`."""
         prepared = bench if isinstance(bench, StillBench) else self.prepare(bench)
         expected = (prepared.size[0], prepared.columns)
         if measurement.ndim != 4 or measurement.shape[1] != 1 or tuple(measurement.shape[2:]) != expected:
             self._refuse("measurement", measurement, f"(B, 1, {expected[0]}, {expected[1]})")
         if prepared.mask.ndim == 4 and len(prepared.mask) != len(measurement):
             self._refuse("measurement", measurement, f"{len(prepared.mask)} samples, as many as there are masks")
-        seen = measurement[:, 0].to(self._dtype)
-        if every_stage:
-            return torch.stack(self.estimate_stages(seen, prepared), 1)
-        return self.estimate(seen, prepared).unsqueeze(1)
+        return measurement[:, 0].to(self._dtype), prepared
 
     @property
     def _dtype(self) -> torch.dtype:
