@@ -7,12 +7,25 @@ from livecassi.app.colour import device_colours
 from livecassi.app.weight_places import find_weights, user_folder
 from livecassi.engines import EngineSpec
 from livecassi.engines.gap_tv import SpectralBasis, gap_tv_spec, parse_basis_table
-from livecassi.engines.networks import find_network
+from livecassi.engines.networks import network_specs
+from livecassi.engines.networks.engine_spec import network_engine
 from livecassi.engines.networks.live.spec import live_spec
-from livecassi.engines.networks.video_spec import video_spec
+from livecassi.engines.networks.stills.family import WITH_PRIOR
 from livecassi.engines.runtimes.offers import Offer, offers
 
-PG_SVRT_COST = "1.4 s (bf16) to 2.2 s for a pass of three frames of 256 x 256 on 2 CPU cores; made for a GPU"
+# Of 256 x 256 on two CPU cores, by `livecassi benchmark runtimes` and `livecassi benchmark stills`.
+COSTS = {
+    "pg-svrt": "1.4 s (bf16) to 2.2 s for a pass of three frames of 256 x 256 on 2 CPU cores; made for a GPU",
+    "hsra-s": "",
+    "hsra-m": "",
+    "hsra-l": "",
+    "hsra-dum-3": "",
+    "hsra-dum-4": "",
+    "mst-s": "",
+    "mst-m": "",
+    "mst-l": "",
+    "bisrnet": "",
+}
 BASIS = "spectra/reflectance_basis.csv"
 
 
@@ -33,10 +46,19 @@ def runtimes_here() -> tuple[Offer, ...]:
 
 def engine_specs() -> dict[str, EngineSpec]:
     """Every engine by name."""
-    pg_svrt = find_network("pg-svrt")
     specs = [
         gap_tv_spec(reflectance_basis()),
         live_spec(find_weights, user_folder),
-        video_spec(pg_svrt, PG_SVRT_COST, find_weights, user_folder, runtimes_here, device_colours()),
+        *(
+            network_engine(
+                network,
+                COSTS[name.removesuffix(WITH_PRIOR)],
+                find_weights,
+                user_folder,
+                runtimes_here,
+                device_colours(),
+            )
+            for name, network in network_specs().items()
+        ),
     ]
     return {spec.name: spec for spec in specs}

@@ -22,12 +22,13 @@ from livecassi.app.timed_runs import load_average
 from livecassi.calibration import System
 from livecassi.engines import EngineError
 from livecassi.engines.networks import find_network
+from livecassi.engines.networks.drawn import save_drawn_weights
 from livecassi.engines.networks.pg_svrt.cost import count_macs
 from livecassi.engines.networks.pg_svrt.difference import difference
 from livecassi.engines.networks.pg_svrt.network import SMALLEST_SIDE
 from livecassi.engines.networks.pg_svrt.peak_memory import PeakMemory, peak_in_fresh_process, with_peak_on_cuda
 from livecassi.engines.networks.pg_svrt.timing import copy_bandwidth, on_threads, time_in_turn, time_once
-from livecassi.engines.networks.pg_svrt.trial import NAME, Trial, draw_trial, load_for_trials, save_random_weights
+from livecassi.engines.networks.pg_svrt.trial import NAME, Trial, draw_trial, load_for_trials
 from livecassi.engines.networks.runner import Placing, choose_device
 from livecassi.engines.networks.tiles import GRID, SMALLEST, stretches
 from livecassi.engines.precision import Precision
@@ -105,7 +106,7 @@ def run_benchmark(plan: Plan, say: Callable[[str], object] = lambda _: None) -> 
         weights = plan.weights
         if weights is None:
             weights = Path(folder) / "random.safetensors"
-            save_random_weights(weights, plan.system)
+            save_drawn_weights(NAME, weights, plan.system)
         return _Benchmark(plan, weights, say).report()
 
 
@@ -149,7 +150,7 @@ class _Benchmark:
         )
 
     def _costs(self) -> list[Cost]:
-        parameters = find_network(NAME).parameters
+        parameters = sum(values.numel() for values in self._network.parameters())
         sizes = dict.fromkeys([(PUBLISHED_SIDE, PUBLISHED_SIDE), *self._plan.sizes])
         costs = ((size, count_macs(*size)) for size in sizes)
         return [Cost(*size, parameters, macs.products, macs.published) for size, macs in costs]

@@ -17,7 +17,11 @@ class Quantity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """`values (C, H, W)` float32, bands first, with the band centres `wavelengths_nm (C,)`."""
+    """`values (C, H, W)` float32, bands first, with the band centres `wavelengths_nm (C,)`.
+
+    `spread (C, H, W)`, in the same units, says how far apart the results were that `values` are the mean of, where an
+    engine makes several.
+    """
 
     values: NDArray[np.float32]
     wavelengths_nm: NDArray[np.float32]
@@ -26,3 +30,4 @@ class Cube:
     frame_index: int = 0
     host_time_ns: int = 0
     quantity: Quantity = Quantity.RELATIVE
+    spread: NDArray[np.float32] | None = None

@@ -19,7 +19,7 @@ from livecassi.engines import Cube
 from livecassi.engines.exporting.frame_graph import with_camera_frames
 from livecassi.engines.frame_engine import FrameEngine, Made, Wanted
 from livecassi.engines.networks.engine import VideoEngine, VideoSettings
-from livecassi.engines.networks.passes import FetchValues
+from livecassi.engines.networks.passes import FetchValues, ready
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.networks.sliding_window import Frames, Output
 
@@ -75,7 +75,7 @@ class CpuPasses:
         self, window: NDArray[np.float32], positions: Sequence[int], gain: NDArray[np.float32]
     ) -> list[FetchValues]:
         cubes = self._session.run(None, {"measurement": window[None]})[0][0]
-        return [lambda values=cubes[position] * gain: values for position in positions]
+        return [ready(cubes[position] * gain) for position in positions]
 
     def close(self) -> None:
         pass

@@ -129,7 +129,7 @@ def _mask_id(path: Path, system: "System", spec: "NetworkSpec") -> str:
 
     if path.suffix.lower() in (".h5", ".hdf5"):
         return mask_id(load_calibration(path).mask)
-    numbers = np.arange(1, spec.bands + 1, dtype=np.float32)  # the wavelengths play no part in the mask
+    numbers = np.arange(1, spec.bands_for(system) + 1, dtype=np.float32)  # the wavelengths play no part in the mask
     return mask_id(import_mask(path, system, numbers, spec.step_px).mask)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from livecassi.calibration import Calibration, System
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
+from livecassi.engines.networks.stills.family import still_family
 from livecassi.engines.precision import Precision
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def export_specs() -> dict[str, ExportSpec]:
         ExportSpec(
             "pg-svrt",
             frozenset(System),
-            _pg_svrt,
-            _pg_svrt_in_torch,
+            _network,
+            _network_in_torch,
             smallest_side=17,
             packages=("torch", "safetensors", "onnx", "onnxscript"),
             lasts="about a minute",
@@ -105,6 +106,17 @@ def export_specs() -> dict[str, ExportSpec]:
             multiple=8,
             takes_mask=False,
         ),
+        *(
+            ExportSpec(
+                member.name,
+                member.systems,
+                _network,
+                _network_in_torch,
+                packages=("torch", "safetensors", "onnx", "onnxscript"),
+                lasts="about a minute",
+            )
+            for member in still_family().values()
+        ),
     ]
     return {spec.name: spec for spec in specs}
 
@@ -117,16 +129,16 @@ def find_export(name: str, specs: Mapping[str, ExportSpec] | None = None) -> Exp
     return specs[name]
 
 
-def _pg_svrt(request: ExportRequest) -> "onnx.ModelProto":
-    from livecassi.engines.networks.pg_svrt.exporting import pg_svrt_onnx
+def _network(request: ExportRequest) -> "onnx.ModelProto":
+    from livecassi.engines.networks.exporting import network_onnx
 
-    return pg_svrt_onnx(request)
+    return network_onnx(request)
 
 
-def _pg_svrt_in_torch(request: ExportRequest) -> Reference:
-    from livecassi.engines.networks.pg_svrt.exporting import pg_svrt_in_torch
+def _network_in_torch(request: ExportRequest) -> Reference:
+    from livecassi.engines.networks.exporting import network_in_torch
 
-    return pg_svrt_in_torch(request)
+    return network_in_torch(request)
 
 
 def _live(request: ExportRequest) -> "onnx.ModelProto":

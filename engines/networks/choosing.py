@@ -57,11 +57,16 @@ class Choice:
     advice: Callable[[System], str]
     none: str
 
-    def given(self, path: Path, calibration: Calibration) -> tuple[Path, WeightsCard]:
-        """The file that was asked for. Raises `EngineUnavailableError` (untrained) or `EngineMismatchError`."""
+    def read(self, path: Path, system: System) -> WeightsCard:
+        """The card of a file. Raises `EngineUnavailableError` (untrained) or `EngineMismatchError` (for others)."""
         card = read_card(path)
         check_trained(path, card.state)
-        check_made_for(path, ("network", card.network, self.network), ("system", card.system, calibration.system))
+        check_made_for(path, ("network", card.network, self.network), ("system", card.system, system))
+        return card
+
+    def given(self, path: Path, calibration: Calibration) -> tuple[Path, WeightsCard]:
+        """The file that was asked for. Raises `EngineUnavailableError` (untrained) or `EngineMismatchError`."""
+        card = self.read(path, calibration.system)
         if misfit := self.misfit(card, path, calibration):
             raise EngineMismatchError(misfit)
         return path, card

@@ -13,7 +13,7 @@ from livecassi.engines.checks import check_measurement
 from livecassi.engines.cube import Cube
 from livecassi.engines.engine import EngineInfo
 from livecassi.engines.errors import EngineError
-from livecassi.engines.networks.inputs import Brightness, check_bench, measured_columns
+from livecassi.engines.networks.inputs import Brightness, check_shown, measured_columns
 from livecassi.engines.networks.passes import FetchValues, Passes
 from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.networks.sliding_window import Frames, Output, SlidingWindow
@@ -39,11 +39,11 @@ class VideoEngine:
     def __init__(
         self, spec: NetworkSpec, passes: Passes, calibration: Calibration, settings: VideoSettings, weights: str
     ) -> None:
-        check_bench(calibration, spec)
+        check_shown(calibration, spec)
         self._calibration = calibration
         self._brightness = Brightness(calibration, settings.brightness)
         self._passes: Passes | None = passes  # None once the engine was left
-        self._columns = measured_columns(calibration, spec.step_px)
+        self._columns = measured_columns(calibration, spec)
         self._alone = settings.frames is Frames.STILLS
         self._window = SlidingWindow[Measurement, Cube](
             self._reconstruct, spec.frames, settings.hop, settings.output, frames=settings.frames
@@ -104,13 +104,15 @@ class VideoEngine:
         ]
 
     def _fetch(self, fetch: FetchValues, measurement: Measurement) -> Cube:
+        made = fetch()
         return Cube(
-            fetch(),
+            made.values,
             self._calibration.wavelengths_nm,
             self._calibration.id,
             self.info.name,
             measurement.frame_index,
             measurement.host_time_ns,
+            spread=made.spread,
         )
 
     def __enter__(self) -> Self:

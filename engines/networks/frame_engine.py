@@ -69,7 +69,7 @@ class FrameVideoEngine:
         colours: Colours,
     ) -> None:
         self._calibration = calibration
-        columns = measured_columns(calibration, spec.step_px)
+        columns = measured_columns(calibration, spec)
         self._settings = FrameSettings(calibration, colours, columns, settings.brightness)
         self._alone = settings.frames is Frames.STILLS
         at_once = 1 if self._alone else settings.hop + (settings.output is Output.CENTRE)

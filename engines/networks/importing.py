@@ -90,7 +90,7 @@ def _new_card(path: Path, spec: NetworkSpec, system: System) -> WeightsCard:
     return WeightsCard(
         network=spec.name,
         system=system,
-        bands=spec.bands,
+        bands=spec.bands_for(system),
         step_px=spec.step_px,
         source=source,
         created=datetime.now(UTC).replace(microsecond=0),

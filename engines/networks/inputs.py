@@ -25,7 +25,24 @@ DARKEST, BRIGHTEST = 0.03, 0.7  # means of scenes that a network takes as they a
 
 def check_bench(calibration: Calibration, network: NetworkSpec) -> None:
     """Raises `EngineMismatchError` for bands (`check_bands`) or a scene that the network does not work on."""
-    check_bands(calibration, network.bands, network.step_px, network.name)
+    check_bands(calibration, network.bands_for(calibration.system), network.step_px, network.name)
+    check_size(calibration, network)
+
+
+def check_shown(calibration: Calibration, network: NetworkSpec) -> None:
+    """As `check_bench` for a bench that a network is shown: one that follows its shifts takes any.
+
+    Raises `EngineMismatchError`.
+    """
+    if not network.follows_shifts:
+        check_bench(calibration, network)
+        return
+    _check_number(calibration, network.bands_for(calibration.system), network.name)
+    check_size(calibration, network)
+
+
+def check_size(calibration: Calibration, network: NetworkSpec) -> None:
+    """Raises `EngineMismatchError` for a scene that is too small for the network."""
     _, height, width = calibration.cube_shape
     if min(height, width) < (side := network.smallest_side):
         raise EngineMismatchError(
@@ -41,14 +58,10 @@ def check_bands(calibration: Calibration, bands: int, step_px: int, name: str) -
     Raises `EngineMismatchError` for another number of bands, and, with a single disperser, for shifts that are not
     multiples of the step: the network shifts the measurement back by whole columns.
     """
-    where = calibration.header.name or calibration.id[:8]
-    if calibration.bands != bands:
-        raise EngineMismatchError(
-            f"'{name}' reconstructs {bands} bands, calibration '{where}' has {calibration.bands}; choose a calibration "
-            f"with {bands} bands, or an engine that takes any number, such as gap-tv"
-        )
+    _check_number(calibration, bands, name)
     if not calibration.system.single_disperser:
         return
+    where = calibration.header.name or calibration.id[:8]
     error = np.abs(calibration.dispersion_px - step_px * np.arange(bands))
     if (worst := float(error.max())) > LARGEST_SHIFT_ERROR_PX:
         band = int(error.argmax())
@@ -59,10 +72,23 @@ def check_bands(calibration: Calibration, bands: int, step_px: int, name: str) -
         )
 
 
-def measured_columns(calibration: Calibration, step_px: int) -> int:
-    """How many columns of a measurement a network reads: a last shift of 58.3 px widens frames by 59, of which 58."""
+def _check_number(calibration: Calibration, bands: int, name: str) -> None:
+    if calibration.bands != bands:
+        raise EngineMismatchError(
+            f"'{name}' reconstructs {bands} bands, calibration '{calibration.header.name or calibration.id[:8]}' has "
+            f"{calibration.bands}; choose a calibration with {bands} bands, or an engine that takes any number, such "
+            "as gap-tv"
+        )
+
+
+def measured_columns(calibration: Calibration, network: NetworkSpec) -> int:
+    """How many columns of a measurement a network reads: a last shift of 58.3 px widens frames by 59, of which 58 where
+    it shifts back by whole steps.
+    """
     bands, _, width = calibration.cube_shape
-    return width + step_px * (bands - 1) if calibration.system.single_disperser else width
+    if network.follows_shifts or not calibration.system.single_disperser:
+        return calibration.measurement_shape[1]
+    return width + network.step_px * (bands - 1)
 
 
 def network_mask(calibration: Calibration) -> Array32:

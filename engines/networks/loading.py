@@ -46,7 +46,7 @@ def check_card(card: WeightsCard, spec: NetworkSpec, system: System, where: obje
         where,
         ("network", card.network, spec.name),
         ("system", card.system, system),
-        ("number of bands", card.bands, spec.bands),
+        ("number of bands", card.bands, spec.bands_for(system)),
         ("step in px per band", card.step_px, spec.step_px),
     )
 
@@ -72,7 +72,7 @@ def check_layout(
     """Raises `WeightsError` where names and shapes of a file are not those of the network, or numbers are rounded."""
     others = {name: lambda other=other: _layout_of(other, system) for name, other in specs.items()}
     wanted = network.state_dict()
-    check_fit(_layout(state), _layout(wanted), spec.name, spec.bands, where, others)
+    check_fit(_layout(state), _layout(wanted), spec.name, spec.bands_for(system), where, others)
     rounded = [name for name, own in wanted.items() if own.is_floating_point() and not state[name].is_floating_point()]
     if rounded:
         raise WeightsError(
@@ -117,4 +117,7 @@ def _layout(state: "Mapping[str, Tensor]") -> Layout:
 
 
 def _layout_of(spec: NetworkSpec, system: System) -> Layout:
-    return _layout(built(spec, system if system in spec.systems else min(spec.systems)).state_dict())
+    import torch
+
+    with torch.device("meta"):  # without values
+        return _layout(built(spec, system if system in spec.systems else min(spec.systems)).state_dict())

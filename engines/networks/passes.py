@@ -1,6 +1,7 @@
 """A pass of a network over a window of frames, whatever executes it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,17 @@ from numpy.typing import NDArray
 from livecassi.engines.errors import EngineError
 
 Array32 = NDArray[np.float32]
-FetchValues = Callable[[], Array32]  # brings the values of one cube from where they were made
+
+
+@dataclass(frozen=True, slots=True)
+class CubeValues:
+    """The values of one cube `(C, H, W)`, and their spread, where the network has one."""
+
+    values: Array32
+    spread: Array32 | None = None
+
+
+FetchValues = Callable[[], CubeValues]  # brings one cube from where it was made
 
 
 class Passes(Protocol):
@@ -47,4 +58,4 @@ def no_numbers(describes: str) -> EngineError:
 
 def ready(values: Array32) -> FetchValues:
     """The fetching of a cube that is in main memory already."""
-    return lambda: values
+    return lambda: CubeValues(values)

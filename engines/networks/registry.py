@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from livecassi.calibration import System
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
+from livecassi.engines.networks.stills.family import DUAL_BANDS, SINGLE_BANDS, STEP_PX, Member, still_family
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 class NetworkSpec:
     """What a network is: the `frames` of one pass, `bands` of its cube, `step_px` columns of shift per band.
 
-    `build(system)` gives the network with random weights; `parameters` is the number of its values. Scenes have at
-    least `smallest_side` rows and columns.
+    `build(system)` gives the network with random weights. Behind a dual disperser its cubes have `dual_bands`, where
+    these are others. Scenes have at least `smallest_side` rows and columns. `follows_shifts`: it is told the calibrated
+    shift of each band, whole or not, where others shift back by whole steps. `published`: its authors offer weights.
+    `with_prior`: it has a prior that begins with noise.
     """
 
     name: str
@@ -24,10 +27,17 @@ class NetworkSpec:
     frames: int
     bands: int
     step_px: int
-    parameters: int
     systems: frozenset[System]
     build: "Callable[[System], Module]"
     smallest_side: int = 1
+    dual_bands: int | None = None
+    follows_shifts: bool = False
+    published: bool = True
+    with_prior: bool = False
+
+    def bands_for(self, system: System) -> int:
+        """How many bands its cubes of a system have."""
+        return self.bands if system.single_disperser or self.dual_bands is None else self.dual_bands
 
     def check_system(self, system: System | str) -> System:
         """The system by its name. Raises `EngineMismatchError` where this network is not made for it."""
@@ -43,7 +53,8 @@ class NetworkSpec:
 def network_specs() -> dict[str, NetworkSpec]:
     """Every network by name."""
     specs = [
-        NetworkSpec("pg-svrt", "PG-SVRT, three frames jointly", 3, 30, 2, 2_476_966, frozenset(System), _pg_svrt, 17),
+        NetworkSpec("pg-svrt", "PG-SVRT, three frames jointly", 3, 30, 2, frozenset(System), _pg_svrt, 17),
+        *(_still(member) for member in still_family().values()),
     ]
     return {spec.name: spec for spec in specs}
 
@@ -54,6 +65,23 @@ def find_network(name: str, specs: Mapping[str, NetworkSpec] | None = None) -> N
     if name not in specs:
         raise EngineUnavailableError(f"there is no network '{name}'; choose one of: {', '.join(specs)}")
     return specs[name]
+
+
+def _still(member: Member) -> NetworkSpec:
+    spec = NetworkSpec(
+        member.name,
+        member.title,
+        frames=1,
+        bands=SINGLE_BANDS,
+        step_px=STEP_PX,
+        systems=member.systems,
+        build=lambda system: member.build(system, spec.bands_for(system)),
+        dual_bands=DUAL_BANDS,
+        follows_shifts=True,
+        published=member.published,
+        with_prior=member.with_prior,
+    )
+    return spec
 
 
 def _pg_svrt(system: System) -> "Module":

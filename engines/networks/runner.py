@@ -3,21 +3,18 @@
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from livecassi.engines.errors import EngineError, EngineUnavailableError
 from livecassi.engines.networks.memory import fits, free_memory, give_back_freed_memory, keep_freed_memory
+from livecassi.engines.networks.network import BenchNetwork, PreparedBench
 from livecassi.engines.networks.tiles import SMALLEST, in_tiles
 from livecassi.engines.precision import Precision
 
-if TYPE_CHECKING:
-    from livecassi.engines.networks.pg_svrt import PGSVRT, PreparedMask
-
-
 SMALL_TILE = 256
+Prepare = Callable[[torch.device], PreparedBench]  # what the network makes of a bench, on a device
 TYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
@@ -61,9 +58,9 @@ def give_back_memory(device: torch.device) -> None:
 
 
 class Runner:
-    """A network and its mask on one device; `run` takes measurements `(1, T, H, W')` and gives `(T, C, H, W)`."""
+    """A network and its bench on one device; `run` takes measurements `(1, T, H, W')` and gives `(T, C, H, W)`."""
 
-    def __init__(self, network: "PGSVRT", mask: Tensor, placing: Placing) -> None:
+    def __init__(self, network: BenchNetwork, prepare: Prepare, placing: Placing) -> None:
         self.device = choose_device(placing.device)
         self.precision, self.tile = placing.precision, placing.tile
         self._captures = placing.graph and self.device.type == "cuda"
@@ -75,7 +72,7 @@ class Runner:
             keep_freed_memory()
         self._network = network.to(self.device)
         with torch.inference_mode():
-            self._mask = network.prepare(mask.to(self.device))
+            self._bench = prepare(self.device)
         self._graph: _Graph | None = None
 
     @property
@@ -108,7 +105,7 @@ class Runner:
         return cubes[0]
 
     def _too_large(self, measurement: Tensor, error: RuntimeError) -> str:
-        side = self.tile or max(self._mask.size)
+        side = self.tile or max(self._bench.size)
         ways = [f"tile={smaller}" for smaller in (SMALL_TILE, SMALLEST) if smaller < side][:1]
         ways += ["device=cpu"] if self.device.type == "cuda" else []
         return (
@@ -118,27 +115,27 @@ class Runner:
 
     def _whole(self, measurement: Tensor) -> Tensor:
         if not self._captures:
-            return self._pass(measurement, self._mask)
+            return self._pass(measurement, self._bench)
         if self._graph is None:
-            self._graph = _Graph(lambda still: self._pass(still, self._mask), measurement)
+            self._graph = _Graph(lambda still: self._pass(still, self._bench), measurement)
         return self._graph.replay(measurement)
 
     def _in_tiles(self, measurement: Tensor) -> Tensor:
-        beyond = measurement.shape[-1] - self._mask.size[1]
+        beyond = measurement.shape[-1] - self._bench.size[1]
 
         def one(rows: slice, columns: slice) -> Tensor:
             seen = measurement[..., rows, columns.start : columns.stop + beyond]
-            return self._pass(seen, self._mask.part(rows, columns))
+            return self._pass(seen, self._bench.part(rows, columns))
 
-        return in_tiles(one, *self._mask.size, self.tile)
+        return in_tiles(one, *self._bench.size, self.tile)
 
-    def _pass(self, measurement: Tensor, mask: "PreparedMask") -> Tensor:
+    def _pass(self, measurement: Tensor, bench: PreparedBench) -> Tensor:
         if self.precision is Precision.FP32:
             with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-                cubes: Tensor = self._network(measurement, mask)
+                cubes: Tensor = self._network(measurement, bench)
             return cubes.float()
         with torch.autocast(self.device.type, TYPES[self.precision], cache_enabled=False):
-            cubes = self._network(measurement, mask)
+            cubes = self._network(measurement, bench)
         return cubes.float()
 
 

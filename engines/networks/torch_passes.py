@@ -1,42 +1,54 @@
 """Passes of a network in torch, on a CPU or a CUDA device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 from torch import Tensor
 
 from livecassi.calibration import Calibration
-from livecassi.engines.networks.inputs import network_mask
 from livecassi.engines.networks.loading import load_network
-from livecassi.engines.networks.passes import Array32, FetchValues
+from livecassi.engines.networks.network import BenchNetwork, PreparedBench
+from livecassi.engines.networks.passes import Array32, CubeValues, FetchValues
 from livecassi.engines.networks.runner import Placing, Runner, give_back_memory
 
 if TYPE_CHECKING:
-    from livecassi.engines.networks.pg_svrt import PGSVRT
+    from livecassi.engines.networks.stills.bench import StillBench
+    from livecassi.engines.networks.stills.sdp import SDPNetwork
 
 
 class TorchPasses:
-    """The network `name` with the weights of a file, where and as `placing` says."""
+    """The network `name` with the weights of a file, where and as `placing` says.
 
-    def __init__(self, name: str, weights: Path, calibration: Calibration, placing: Placing) -> None:
-        network = cast("PGSVRT", load_network(name, weights, calibration.system))
-        self._runner = Runner(network, torch.from_numpy(network_mask(calibration).copy()), placing)
+    With several `starts` the one frame of a pass is reconstructed from as many starting noises of the network's prior:
+    its cube is their mean, with their spread.
+    """
+
+    def __init__(self, name: str, weights: Path, calibration: Calibration, placing: Placing, starts: int = 1) -> None:
+        network = cast(BenchNetwork, load_network(name, weights, calibration.system))
+        if starts > 1:
+            network = _SeveralStarts(cast("SDPNetwork", network), starts)
+        self._starts = starts
+        self._runner = Runner(network, partial(network.for_bench, calibration), placing)
         self.describes = self._runner.describes
         self.options = (
             ("runtime", "torch"),
             ("device", self._runner.device.type),
             ("precision", str(placing.precision)),
             ("tile", str(placing.tile or "off")),
+            *((("starts", str(starts)),) if starts > 1 else ()),
         )
 
     def run(self, window: Array32, positions: Sequence[int], gain: Array32) -> list[FetchValues]:
         """See `Passes`."""
         cubes = self._runner.run(torch.from_numpy(window)[None])
         back = torch.from_numpy(gain).to(cubes.device)
-        return [partial(_fetch, cubes[position] * back) for position in positions]
+        if self._starts > 1:
+            spread, mean = torch.std_mean(cubes, 0)
+            return [_fetching(mean * back, spread * back)]
+        return [_fetching(cubes[position] * back) for position in positions]
 
     def close(self) -> None:
         """See `Passes`."""
@@ -45,6 +57,22 @@ class TorchPasses:
         give_back_memory(device)
 
 
-def _fetch(values: Tensor) -> Array32:
-    fetched: Array32 = values.cpu().numpy()
-    return fetched
+class _SeveralStarts:
+    """A network with a prior, whose frames are the cubes of several starting noises."""
+
+    def __init__(self, network: "SDPNetwork", starts: int) -> None:
+        self._network, self._starts = network, starts
+
+    def to(self, device: torch.device, /) -> Self:
+        self._network.to(device)
+        return self
+
+    def for_bench(self, calibration: Calibration, device: torch.device | str = "cpu") -> PreparedBench:
+        return self._network.for_bench(calibration, device)
+
+    def __call__(self, measurement: Tensor, bench: PreparedBench) -> Tensor:
+        return self._network.estimates(measurement[:, 0], cast("StillBench", bench), self._starts)
+
+
+def _fetching(values: Tensor, spread: Tensor | None = None) -> Callable[[], CubeValues]:
+    return lambda: CubeValues(values.cpu().numpy(), None if spread is None else spread.cpu().numpy())

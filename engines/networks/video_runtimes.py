@@ -37,17 +37,25 @@ EXPORTED = ".onnx"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an operator asked for; None and "auto" leave it to the machine. `tile` in px, 0 for whole frames."""
+    """What an operator asked for; None and "auto" leave it to the machine. `tile` in px, 0 for whole frames.
+
+    `starts`: over how many starting noises of its prior cubes are averaged.
+    """
 
     runtime: RuntimeName | None = None
     device: str = "auto"
     precision: Precision = Precision.FP32
     tile: int | None = None
+    starts: int = 1
 
     @property
-    def of_torch(self) -> bool:
-        """Whether it can only be met by torch: tiles, or a device by name."""
-        return bool(self.tile) or self.device != "auto"
+    def of_torch(self) -> str:
+        """What of it only torch can meet: tiles, several starting noises, or a device by name; or ""."""
+        if self.tile:
+            return f"tile={self.tile}"
+        if self.starts > 1:
+            return f"starts={self.starts}"
+        return "" if self.device == "auto" else f"device={self.device}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +91,13 @@ class VideoRuntimes:
         """The runtime, and why. Raises `RuntimeUnavailableError`."""
         able = [name for name in RUNTIMES if not (exported and name is RuntimeName.TORCH)]
         if wish.of_torch and (exported or wish.runtime not in (None, RuntimeName.TORCH)):
-            asked = f"tile={wish.tile}" if wish.tile else f"device={wish.device}"
             other = "an exported network" if exported else f"runtime={wish.runtime}"
             raise RuntimeUnavailableError(
-                f"{asked} was asked for, which only torch knows, together with {other}; leave one out"
+                f"{wish.of_torch} was asked for, which only torch knows, together with {other}; leave one out"
             )
         if wish.of_torch:
             place = Place.CUDA if wish.device == "cuda" else Place.CPU
-            return Chosen(RuntimeName.TORCH, place, "torch: it was asked for by the options device or tile")
+            return Chosen(RuntimeName.TORCH, place, f"torch: {wish.of_torch} was asked for")
         return choose_runtime(wish.runtime or "auto", able, self._offered())
 
     def preparation(self, bench: Bench, wish: Wish) -> Preparation | None:
@@ -199,7 +206,7 @@ class VideoRuntimes:
 
         tile = fitting_tile(wish.device, bench.calibration.cube_shape[1:]) if wish.tile is None else wish.tile
         placing = Placing(wish.device, wish.precision, tile)
-        return TorchPasses(bench.network.name, bench.path, bench.calibration, placing)
+        return TorchPasses(bench.network.name, bench.path, bench.calibration, placing, wish.starts)
 
 
 def _with_measurements(bench: Bench, passes: Passes, settings: VideoSettings, weights: str) -> Engine:

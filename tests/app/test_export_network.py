@@ -45,7 +45,7 @@ def test_a_bench_brings_system_size_and_mask(
     run: Run, tmp_path: Path, user: Path, exports: Exports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = exports.of("pg-svrt", System.DD_CASSI, baked=True)
-    monkeypatch.setattr("livecassi.engines.networks.pg_svrt.exporting.pg_svrt_onnx", lambda _: export.model)
+    monkeypatch.setattr("livecassi.engines.networks.exporting.network_onnx", lambda _: export.model)
     calibration = bench(System.DD_CASSI, 20, 36)
     save_calibration(calibration, tmp_path / "bench.h5")
     save_pg_svrt(user / "w.safetensors", System.DD_CASSI, state=TrainingState.PARTLY_TRAINED)

@@ -11,7 +11,7 @@ from livecassi.app.commands.benchmark import benchmark_app
 from livecassi.app.pg_svrt_benchmark import Plan, parse_sizes, parse_tiles, usual_sizes
 from livecassi.calibration import System
 from livecassi.engines import EngineError, EngineMismatchError
-from livecassi.engines.networks.pg_svrt.trial import save_random_weights
+from livecassi.engines.networks.drawn import save_drawn_weights
 
 QUICK = ["pg-svrt", "--quick", "--device", "cpu", "--threads", "1"]
 
@@ -60,7 +60,7 @@ def test_quick_prints_every_table_and_writes_every_figure(tmp_path: Path) -> Non
 
 def test_weights_for_another_system_are_refused(tmp_path: Path) -> None:
     weights = tmp_path / "mine.safetensors"
-    save_random_weights(weights, System.SD_CASSI, seed=1)
+    save_drawn_weights("pg-svrt", weights, System.SD_CASSI, seed=1)
     result = CliRunner().invoke(benchmark_app, [*QUICK, "--weights", str(weights)])
     assert isinstance(result.exception, EngineMismatchError)
     assert "sd-cassi, expected dd-cassi" in str(result.exception)

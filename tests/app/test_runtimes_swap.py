@@ -18,7 +18,7 @@ from livecassi.calibration import Calibration, CalibrationHeader, System
 from livecassi.engines import EngineInfo
 from livecassi.engines.errors import PreparationError
 from livecassi.engines.networks import find_network
-from livecassi.engines.networks.video_spec import video_spec
+from livecassi.engines.networks.engine_spec import network_engine
 from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.offers import Offer, Place
@@ -166,7 +166,7 @@ def test_pg_svrt_begins_in_torch_and_goes_over_to_openvino(
     offered = tuple(
         Offer(runtime, Place.CPU, True, "ready", "1") for runtime in (RuntimeName.TORCH, RuntimeName.OPENVINO)
     )
-    specs = {"pg-svrt": video_spec(find_network("pg-svrt"), "dear", lambda *_: [Found()], offered=lambda: offered)}
+    specs = {"pg-svrt": network_engine(find_network("pg-svrt"), "dear", lambda *_: [Found()], offered=lambda: offered)}
     source = FakeSource(bench.measurement_shape, gated=True)
     with Session(source, bench) as session:
         at = Counted(session, source)

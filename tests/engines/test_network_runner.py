@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from livecassi.calibration import Calibration
 from livecassi.engines import EngineError
 from livecassi.engines.networks import runner as runner_module
 from livecassi.engines.networks.memory import free_memory
@@ -22,8 +23,8 @@ class Scripted(nn.Module):
         super().__init__()
         self.work = work
 
-    def prepare(self, mask: Tensor) -> PreparedMask:
-        return PreparedMask(mask[..., None], mask[..., None])
+    def for_bench(self, calibration: Calibration, device: torch.device | str = "cpu") -> PreparedMask:
+        raise AssertionError("it is prepared by hand")
 
     def forward(self, measurement: Tensor, mask: PreparedMask) -> Tensor:
         self.work(measurement)
@@ -31,7 +32,7 @@ class Scripted(nn.Module):
 
 
 def scripted(work: Callable[[Tensor], object], placing: Placing, side: int = 300) -> Callable[[], Tensor]:
-    runner = Runner(Scripted(work), torch.ones(side, side + 1), placing)  # type: ignore[arg-type]
+    runner = Runner(Scripted(work), lambda _: PreparedMask(*2 * (torch.ones(side, side + 1, 1),)), placing)
     return lambda: runner.run(torch.zeros(1, 3, side, side + 1))
 
 

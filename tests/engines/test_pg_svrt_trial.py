@@ -9,10 +9,11 @@ import torch
 
 from livecassi.calibration import System
 from livecassi.engines import EngineError
+from livecassi.engines.networks.drawn import save_drawn_weights
 from livecassi.engines.networks.pg_svrt.difference import difference
 from livecassi.engines.networks.pg_svrt.peak_memory import PeakMemory, peak_in_fresh_process, with_peak_on_cuda
 from livecassi.engines.networks.pg_svrt.timing import on_threads, time_in_turn, time_once
-from livecassi.engines.networks.pg_svrt.trial import Trial, draw_trial, load_for_trials, save_random_weights
+from livecassi.engines.networks.pg_svrt.trial import Trial, draw_trial, load_for_trials
 from livecassi.engines.networks.runner import Placing
 from livecassi.engines.precision import Precision
 
@@ -28,7 +29,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(params=[System.DD_CASSI, System.SD_CASSI])
 def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Trial:
     weights = tmp_path / "random.safetensors"
-    save_random_weights(weights, request.param)
+    save_drawn_weights("pg-svrt", weights, request.param)
     return draw_trial(load_for_trials(weights, request.param), weights, 17, 40)
 
 

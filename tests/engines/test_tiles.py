@@ -99,7 +99,10 @@ def runners(system: System, height: int, width: int, tile: int) -> tuple[Runner,
         wide, mask_width = (width + 58, width) if system.single_disperser else (width, width + 58)
         measurement = 6 * torch.rand(1, 3, height, wide)
         mask = (torch.rand(height, mask_width) > 0.5).float()
-    whole, tiled = (Runner(network, mask, Placing("cpu", tile=side)) for side in (0, tile))
+    whole, tiled = (
+        Runner(network, lambda device: network.prepare(mask.to(device)), Placing("cpu", tile=side))
+        for side in (0, tile)
+    )
     return whole, tiled, measurement
 
 

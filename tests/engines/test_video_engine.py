@@ -18,9 +18,9 @@ from livecassi.calibration import Calibration, CalibrationHeader, Measurement, S
 from livecassi.engines import Cube, Engine, EngineError, EngineMismatchError, EngineSpec, build_engine
 from livecassi.engines.errors import EngineUnavailableError, WeightsError
 from livecassi.engines.networks import find_network
+from livecassi.engines.networks.engine_spec import network_engine
 from livecassi.engines.networks.pg_svrt import PGSVRT
 from livecassi.engines.networks.pg_svrt.network import SMALLEST_SIDE
-from livecassi.engines.networks.video_spec import video_spec
 from livecassi.engines.weights import TrainingState, WeightsCard, read_card, save_weights
 
 HEIGHT, WIDTH, BANDS = 32, 32, 30
@@ -72,7 +72,7 @@ def specs(*paths: Path) -> dict[str, EngineSpec]:
         files = [File(path, read_card(path)) for path in paths]
         return [file for file in files if (file.card.network, file.card.system) == (name, system)]
 
-    return {NAME: video_spec(find_network(NAME), "dear", find)}
+    return {NAME: network_engine(find_network(NAME), "dear", find)}
 
 
 def built(calibration: Calibration, *paths: Path, **options: str) -> Engine:

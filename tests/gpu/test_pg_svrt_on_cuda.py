@@ -60,7 +60,12 @@ def test_outputs_are_the_published_ones(shared: Path, system: System, case: str,
         )
     network = load_network("pg-svrt", folder / "weights.safetensors", system)
     assert isinstance(network, PGSVRT)
-    apart = difference(Runner(network, mask, Placing(DEVICE, graph=graph)).run(window[None]).cpu(), expected)
+    apart = difference(
+        Runner(network, lambda device: network.prepare(mask.to(device)), Placing(DEVICE, graph=graph))
+        .run(window[None])
+        .cpu(),
+        expected,
+    )
     assert apart.rms <= 2e-6, apart
     assert apart.largest <= 1e-4, apart
 

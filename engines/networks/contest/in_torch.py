@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,12 +20,17 @@ from livecassi.engines.networks.contest.candidates import Candidate, Way
 from livecassi.engines.networks.contest.tasks import Task
 from livecassi.engines.networks.live.curves import RANK, START_RANK, Curves
 from livecassi.engines.networks.live.network import LiveNetwork, load_live
+from livecassi.engines.networks.loading import load_network
 from livecassi.engines.networks.memory import keep_freed_memory
+from livecassi.engines.networks.network import BenchNetwork
 from livecassi.engines.networks.pg_svrt.cost import count_macs
 from livecassi.engines.networks.pg_svrt.difference import Difference, difference
 from livecassi.engines.networks.pg_svrt.timing import copy_bandwidth, time_in_turn
 from livecassi.engines.networks.pg_svrt.trial import draw_trial, load_for_trials
-from livecassi.engines.networks.runner import TYPES, Placing, choose_device, give_back_memory
+from livecassi.engines.networks.runner import TYPES, Placing, Runner, choose_device, give_back_memory
+from livecassi.engines.networks.stills.cost import count_macs as macs_of
+from livecassi.engines.networks.stills.family import still_family
+from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.precision import Precision
 from livecassi.engines.weights import TrainingState, WeightsCard, save_weights
 
@@ -75,11 +81,14 @@ class InTorch:
 
 def _video(task: Task, candidate: Candidate, device: torch.device) -> Callable[[], Tensor]:
     request = task.request
-    trial = draw_trial(load_for_trials(request.weights, request.system), request.weights, *task.size)
     if candidate.way is Way.AUTHORS:
+        trial = draw_trial(load_for_trials(request.weights, request.system), request.weights, *task.size)
         return partial(trial.literal(device), trial.window)
+    assert request.calibration is not None
+    network = cast(BenchNetwork, load_network(request.network, request.weights, request.system))
     placing = Placing(device.type, candidate.precision, graph=candidate.way is Way.GRAPH)
-    return partial(trial.runner(placing).run, trial.window)
+    runner = Runner(network, partial(network.for_bench, request.calibration), placing)
+    return partial(runner.run, torch.from_numpy(task.inputs["measurement"]))
 
 
 def _live(task: Task, candidate: Candidate, device: torch.device) -> Callable[[], Tensor]:
@@ -161,9 +170,12 @@ class Work:
 def work_of(task: Task, precision: Precision) -> Work:
     """The least that a pass costs, whatever executes it."""
     if task.request.network == "live":
-        network = load_live(task.request.weights)
-        return Work(_macs_of_convolutions(network, torch.from_numpy(task.inputs["features"])), None)
+        live = load_live(task.request.weights)
+        return Work(_macs_of_convolutions(live, torch.from_numpy(task.inputs["features"])), None)
     height, width = task.size
+    if task.request.network in still_family():
+        network = load_network(task.request.network, task.request.weights, task.request.system)
+        return Work(macs_of(cast(StillNetwork, network), height, width), None)
     return Work(count_macs(height, width).products, FLOOR_BYTES_PER_PIXEL * height * width * BYTES[precision] / 2)
 
 

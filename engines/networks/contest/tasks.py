@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.calibration import System
+from livecassi.calibration import System, sensing_model
 from livecassi.engines.errors import EngineUnavailableError
 from livecassi.engines.exporting.registry import ExportRequest
 from livecassi.engines.networks.loading import require_torch
+from livecassi.engines.networks.registry import find_network
+from livecassi.engines.networks.stills.family import still_family
 from livecassi.engines.weights import load_arrays, read_card
 
 Array32 = NDArray[np.float32]
 Size = tuple[int, int]
 
-NETWORKS = ("pg-svrt", "live")
+NETWORKS = ("pg-svrt", "live")  # where none is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,11 @@ def draw_task(network: str, weights: Path, system: System, size: Size) -> Task:
     if network == "pg-svrt":
         require_torch(network)
         return _window(weights, system, size)
-    raise EngineUnavailableError(f"nothing is drawn for network '{network}'; choose one of: {', '.join(NETWORKS)}")
+    if network in still_family():
+        require_torch(network)
+        return _still(network, weights, system, size)
+    known = ", ".join((*NETWORKS, *still_family()))
+    raise EngineUnavailableError(f"nothing is drawn for network '{network}'; choose one of: {known}")
 
 
 def save_untrained(network: str, path: Path, system: System) -> None:
@@ -59,9 +65,9 @@ def save_untrained(network: str, path: Path, system: System) -> None:
 
         save_random_live_weights(path, system)
     else:
-        from livecassi.engines.networks.pg_svrt.trial import save_random_weights
+        from livecassi.engines.networks.drawn import save_drawn_weights
 
-        save_random_weights(path, system)
+        save_drawn_weights(network, path, system)
 
 
 def _features(weights: Path, system: System, size: Size) -> Task:
@@ -71,6 +77,17 @@ def _features(weights: Path, system: System, size: Size) -> Task:
     noise = np.random.default_rng(0).standard_normal((1, len(scale), *size), np.float32)
     inputs = {"features": noise * scale[:, None, None]}
     return Task(ExportRequest("live", weights, system, *size), card.tensors_sha256, inputs, frames=1)
+
+
+def _still(network: str, weights: Path, system: System, size: Size) -> Task:
+    """A drawn scene, seen through a random mask."""
+    from livecassi.engines.networks.drawn import drawn_bench, drawn_scene
+
+    bench = drawn_bench(find_network(network), system, *size)
+    (scene,) = drawn_scene(bench.bands, *size, frames=1)
+    measurement = sensing_model(bench).forward(scene)
+    request = ExportRequest(network, weights, system, *size, calibration=bench)
+    return Task(request, read_card(weights).tensors_sha256, {"measurement": measurement[None, None]}, frames=1)
 
 
 def _window(weights: Path, system: System, size: Size) -> Task:

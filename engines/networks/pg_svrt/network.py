@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from livecassi.calibration import System
+from livecassi.calibration import Calibration, System
 from livecassi.engines.errors import EngineMismatchError
+from livecassi.engines.networks.inputs import network_mask
 from livecassi.engines.networks.pg_svrt.attention import FRAMES
 from livecassi.engines.networks.pg_svrt.front import MaskGuidedEstimate, PreparedMask, dispersed_sum, shifted_back
 from livecassi.engines.networks.pg_svrt.unet import MULTIPLE, UNet
@@ -70,6 +71,10 @@ class PGSVRT(nn.Module):
         else:
             density = pattern.sum(-1, keepdim=True).expand_as(pattern)
         return PreparedMask(pattern.contiguous(), self.mgdp.mask_weight(pattern, density * (2 / self.bands)))
+
+    def for_bench(self, calibration: Calibration, device: torch.device | str = "cpu") -> PreparedMask:
+        """The same for a calibration, on a device."""
+        return self.prepare(torch.from_numpy(network_mask(calibration).copy()).to(device))
 
     def forward(self, measurement: Tensor, mask: Tensor | PreparedMask) -> Tensor:
         """Cubes `(B, 3, C, H, W)` of measurements `(B, 3, H, W')`, not clipped. Raises `EngineMismatchError`."""

@@ -187,7 +187,7 @@ class PGSVRTTask:
         }
 
     def _columns(self, bench: Calibration) -> int:
-        return measured_columns(bench, self._spec.step_px)
+        return measured_columns(bench, self._spec)
 
     # ---- validation ------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from livecassi.engines.networks.stills.network import StillNetwork
 
 WITH_PRIOR = "+sdp"
-STEP_PX = 2
+STEP_PX = 2  # columns from band to band
+SINGLE_BANDS = 28  # 453.5 to 648 nm, those of the published SD-CASSI protocol
+DUAL_BANDS = 30  # 410 to 700 nm in steps of 10 nm: ours, nothing is published for a dual disperser
 SINGLE = frozenset({System.SD_CASSI})
 BOTH = frozenset({System.SD_CASSI, System.DD_CASSI})
 
@@ -22,7 +24,13 @@ class Member:
     name: str
     title: str
     systems: frozenset[System]
+    published: bool  # whether its authors offer weights
     build: "Callable[[System, int], StillNetwork]"
+
+    @property
+    def with_prior(self) -> bool:
+        """Whether the Spectral Diffusion Prior is plugged in."""
+        return self.name.endswith(WITH_PRIOR)
 
     @property
     def host(self) -> str:
@@ -33,10 +41,10 @@ class Member:
 def still_family() -> dict[str, Member]:
     """Every still network by name, each host followed by itself with the prior."""
     hosts = [
-        *(Member(f"hsra-{size}", _hsra_title(size), BOTH, _hsra(size)) for size in "sml"),
-        *(Member(f"hsra-dum-{stages}", _dum_title(stages), BOTH, _hsra_dum(stages)) for stages in (3, 4)),
-        *(Member(f"mst-{size}", f"MST-{size.upper()}", SINGLE, _mst(size)) for size in "sml"),
-        Member("bisrnet", "BiSRNet, binarised", SINGLE, _bisrnet),
+        *(Member(f"hsra-{size}", _hsra_title(size), BOTH, False, _hsra(size)) for size in "sml"),
+        *(Member(f"hsra-dum-{stages}", _dum_title(stages), BOTH, False, _hsra_dum(stages)) for stages in (3, 4)),
+        *(Member(f"mst-{size}", f"MST-{size.upper()}", SINGLE, True, _mst(size)) for size in "sml"),
+        Member("bisrnet", "BiSRNet, binarised", SINGLE, True, _bisrnet),
     ]
     members = [member for host in hosts for member in (host, _with_prior(host))]
     return {member.name: member for member in members}
@@ -57,7 +65,7 @@ def _with_prior(host: Member) -> Member:
         return SDPNetwork(host.build(system, bands), LIGHT if host.name == "bisrnet" else USUAL)
 
     title = f"{host.title.removesuffix(')')}; with SDP)" if host.title.endswith(")") else f"{host.title}, with SDP"
-    return Member(f"{host.name}{WITH_PRIOR}", title, host.systems, build)
+    return Member(f"{host.name}{WITH_PRIOR}", title, host.systems, False, build)
 
 
 def _hsra(size: str) -> "Callable[[System, int], StillNetwork]":

@@ -17,8 +17,8 @@ from livecassi.engines.exporting import registry
 from livecassi.engines.exporting.card import add_card
 from livecassi.engines.exporting.registry import ExportRequest
 from livecassi.engines.networks import find_network
+from livecassi.engines.networks.engine_spec import network_engine
 from livecassi.engines.networks.prepared import NETWORK
-from livecassi.engines.networks.video_spec import video_spec
 from livecassi.engines.precision import Precision
 from livecassi.engines.registry import parsed_options
 from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE, CacheError
@@ -75,7 +75,7 @@ def spec_with(weights: Path, *offered: Offer) -> EngineSpec:
     def find(_name: str, system: System) -> Sequence[Found]:
         return [Found()] if Found.card.system == system else []
 
-    return video_spec(find_network(NAME), "dear", find, offered=lambda: offered)
+    return network_engine(find_network(NAME), "dear", find, offered=lambda: offered)
 
 
 def preparation(spec: EngineSpec, calibration: Calibration = BENCH, **options: str) -> Preparation | None:
