@@ -2,6 +2,7 @@
 
 Plain HDF5, no filters:
     /cube (N, C, H, W)   float32, bands first, in chunks of about 1 MiB of whole rows of all bands
+    /spread (N, C, H, W) float32, how far apart the results are that each cube is the mean of; where an engine tells it
     /wavelengths_nm (C,) float32, band centres
     /frame_index (N,)    int64, the device's index of the frame behind each cube
 attributes: `format`, `livecassi_version`, `created` (ISO 8601, UTC), `engine`, `calibration_id`, `quantity`, and
@@ -106,9 +107,17 @@ def _write_all(file: Any, cubes: Iterable[Cube], disk: _ForgivingFile, path: Pat
                 f"cube {count} has shape {cube.values.shape}, the first {first.values.shape}, or other wavelengths; "
                 f"{path} holds cubes of one kind: write them to separate files"
             )
+        elif (cube.spread is None) != (first.spread is None):
+            raise RecordingError(
+                f"cube {count} has {'no' if cube.spread is None else 'a'} spread, unlike the first; {path} holds cubes "
+                "of one kind: write them to separate files"
+            )
         if count == 0:
             _create(file, cube)
-        for name, value in (("cube", cube.values), ("frame_index", cube.frame_index)):
+        values: dict[str, object] = {"cube": cube.values, "frame_index": cube.frame_index}
+        if cube.spread is not None:
+            values["spread"] = cube.spread
+        for name, value in values.items():
             file[name].resize(count + 1, axis=0)
             file[name][count] = value
         with _disk_faults(path):
@@ -128,7 +137,8 @@ def _create(file: Any, cube: Cube) -> None:
     bands, height, width = cube.values.shape
     rows = min(height, max(1, CHUNK_BYTES // (4 * bands * width)))
     shape = (bands, height, width)
-    file.create_dataset("cube", (0, *shape), np.float32, maxshape=(None, *shape), chunks=(1, bands, rows, width))
+    for name in ("cube",) if cube.spread is None else ("cube", "spread"):
+        file.create_dataset(name, (0, *shape), np.float32, maxshape=(None, *shape), chunks=(1, bands, rows, width))
     file.create_dataset("frame_index", (0,), np.int64, maxshape=(None,), chunks=(1024,))
     file["wavelengths_nm"] = np.asarray(cube.wavelengths_nm, np.float32)
     file.attrs["format"] = FORMAT
@@ -192,6 +202,7 @@ class CubeFile:
                 engine=str(self.attributes.get("engine", "")),
                 frame_index=int(self.frame_indices[position]),
                 quantity=Quantity(str(self.attributes.get("quantity", Quantity.RELATIVE))),
+                spread=np.asarray(self._file["spread"][position], np.float32) if "spread" in self._file else None,
             )
 
     def __enter__(self) -> "CubeFile":

@@ -21,10 +21,11 @@ UNKNOWN = Levels(0.0, 1.0)  # before the first cube
 
 
 class View(StrEnum):
-    """The three ways to look at a result."""
+    """The ways to look at a result; the spread is there where an engine tells how unsure its cube is."""
 
     COLOUR = "colour"
     BAND = "band"
+    SPREAD = "spread"
     RAW = "raw"
 
 
@@ -65,11 +66,15 @@ class PictureMaker:
     def make(self, frame: Frame, cube: Cube | None, view: View, band: int, seen: Seen | None = None) -> Picture:
         """The picture of the raw `frame` or of the `cube`; without a cube the frame, whatever view is asked for.
 
+        Of the spread it is the mean over bands, and of a cube without spread the colour.
         In colour what was `seen`, which is no older than the cube, stands for it, unless its white is another.
         """
         if cube is None or view is View.RAW:
             scene = cube is not None and frame.shape == cube.values.shape[1:]
             return Picture(frame.pixels, self._raw_levels(frame), scene)
+        if view is View.SPREAD and cube.spread is not None:
+            unsure = cube.spread.mean(axis=0)
+            return Picture(unsure, self._levels(View.SPREAD, 0, unsure), True)
         if view is View.BAND:
             picture = cube.values[band]
             return Picture(picture, self._levels(View.BAND, band, picture), True)

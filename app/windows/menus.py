@@ -56,6 +56,7 @@ def build_menus(window: QMainWindow, acts: MenuActs, log_action: QAction) -> dic
     add(view, "&Colour", lambda: acts.choose_view("colour"), "1")
     add(view, "&Band", lambda: acts.choose_view("band"), "2")
     add(view, "Raw &frame", lambda: acts.choose_view("raw"), "3")
+    add(view, "&Spread, where an engine tells it", lambda: acts.choose_view("spread"), "4")
     view.addSeparator()
     add(view, "Previous band", lambda: acts.step_band(-1), "Left")
     add(view, "Next band", lambda: acts.step_band(1), "Right")

@@ -140,7 +140,7 @@ class Screen(QSplitter):
         Cubes where every one of them is read, by the band view or the pointer; else five a second, for the levels, and
         so that whatever is asked for next is not of long ago.
         """
-        reads = self.view is View.BAND or self._hover is not None
+        reads = self.view in (View.BAND, View.SPREAD) or self._hover is not None
         old = self._result is None or self._clock_ns() - self._cube_ns >= INTERVAL_S * 1e9
         return Wanted(
             reads or old,
@@ -188,6 +188,7 @@ class Screen(QSplitter):
         under = frame if shown is View.RAW else result.frame  # marks belong to what they lie on
         marked = saturated_pixels(under, self._maker.calibration, shown, self.bands.band) if self._overlay else None
         self.image.show_saturation(marked)
+        self.bar.offer_spread(result.cube is not None and result.cube.spread is not None)
         self.bar.show_view(shown, self._maker.colour_label if shown is View.COLOUR else "")
         self.levels.show_levels(shown, self.picture.levels, shown in self._maker.fixed)
         if self.picture.is_scene != was_scene:
@@ -262,7 +263,12 @@ class Screen(QSplitter):
         self.refresh()
 
     def _shown_view(self) -> View:
-        return View.RAW if self._result is not None and self._result.cube is None else self.view
+        if self._result is None:
+            return self.view
+        cube = self._result.cube
+        if cube is None:
+            return View.RAW
+        return View.COLOUR if self.view is View.SPREAD and cube.spread is None else self.view
 
     def _show_overlay(self, wanted: bool) -> None:
         self._overlay = wanted

@@ -1,4 +1,4 @@
-"""How the picture is looked at: colour, band or raw frame; and how much of it is saturated."""
+"""How the picture is looked at: colour, band, spread or raw frame; and how much of it is saturated."""
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
@@ -6,10 +6,11 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QS
 from livecassi.app.pictures import View
 from livecassi.app.windows.theme import RED, dim_label, tabular
 
-TITLES = {View.COLOUR: "Colour", View.BAND: "Band", View.RAW: "Raw frame"}
+TITLES = {View.COLOUR: "Colour", View.BAND: "Band", View.SPREAD: "Spread", View.RAW: "Raw frame"}
 HINTS = {
     View.COLOUR: "What the scene looks like, computed from all bands (1)",
     View.BAND: "One band of the cube (2)",
+    View.SPREAD: "How far apart the results are that the cube is the mean of: bright is unsure (4)",
     View.RAW: "The coded frame as the camera delivered it (3)",
 }
 
@@ -27,7 +28,7 @@ class ViewBar(QWidget):
         row.setSpacing(0)
         self._group = QButtonGroup(self)
         self._buttons: dict[View, QPushButton] = {}
-        for view, name in zip(View, ("left", "middle", "right"), strict=True):
+        for view, name in zip(View, ("left", "middle", "middle", "right"), strict=True):
             button = QPushButton(TITLES[view])
             button.setObjectName(name)
             button.setCheckable(True)
@@ -36,6 +37,7 @@ class ViewBar(QWidget):
             self._group.addButton(button)
             self._buttons[view] = button
             row.addWidget(button)
+        self._buttons[View.SPREAD].hide()
         self._label, self._correction = dim_label(), dim_label()
         self._correction.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # never widens
         row.addSpacing(12)
@@ -57,6 +59,10 @@ class ViewBar(QWidget):
         """Press the button of a view and say what it is."""
         self._buttons[view].setChecked(True)
         self._label.setText(label)
+
+    def offer_spread(self, offered: bool) -> None:
+        """Whether the cube has a spread that can be looked at."""
+        self._buttons[View.SPREAD].setVisible(offered)
 
     def show_correction(self, text: str, hint: str) -> None:
         """Say calmly how the frame was corrected, where an operator should know."""

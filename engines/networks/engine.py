@@ -30,9 +30,9 @@ class VideoSettings:
 
 
 class VideoEngine:
-    """A network that reconstructs consecutive frames jointly, behind a sliding window.
+    """A network behind a sliding window of consecutive frames, which it reconstructs jointly; or of one frame.
 
-    A single frame is seen as its own neighbour. Cubes have the units of the measurement: ten times the light gives ten
+    A frame alone is seen as its own neighbour. Cubes have the units of the measurement: ten times the light gives ten
     times the cube. `passes` belong to the engine, which closes them; `weights` is what is said of where they are from.
     """
 
@@ -49,14 +49,14 @@ class VideoEngine:
             self._reconstruct, spec.frames, settings.hop, settings.output, frames=settings.frames
         )
         neighbours = () if self._alone else (("hop", str(settings.hop)), ("output", str(settings.output)))
+        in_time = (("frames", str(settings.frames)), *neighbours) if spec.frames > 1 else ()
         self.info = EngineInfo(
             spec.name,
             passes.describes,
             calibration.id,
             (
                 ("weights", weights),
-                ("frames", str(settings.frames)),
-                *neighbours,
+                *in_time,
                 *passes.options,
                 ("brightness", "auto" if settings.brightness is None else f"{settings.brightness:g}"),
             ),

@@ -64,14 +64,17 @@ class _SeveralStarts:
         self._network, self._starts = network, starts
 
     def to(self, device: torch.device, /) -> Self:
+        """See `BenchNetwork`."""
         self._network.to(device)
         return self
 
     def for_bench(self, calibration: Calibration, device: torch.device | str = "cpu") -> PreparedBench:
+        """See `BenchNetwork`."""
         return self._network.for_bench(calibration, device)
 
     def __call__(self, measurement: Tensor, bench: PreparedBench) -> Tensor:
-        return self._network.estimates(measurement[:, 0], cast("StillBench", bench), self._starts)
+        """`(B, starts, C, H, W)`, see `SDPNetwork.estimates`."""
+        return self._network.estimates(measurement, cast("StillBench", bench), self._starts)
 
 
 def _fetching(values: Tensor, spread: Tensor | None = None) -> Callable[[], CubeValues]:

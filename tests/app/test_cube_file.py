@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -44,6 +45,20 @@ def test_cubes_come_back_bit_for_bit_with_their_attributes(tmp_path: Path) -> No
     with h5py.File(path) as file:
         assert file["cube"].dtype == np.float32
         assert file["cube"].compression is None  # opens in every HDF5 reader
+
+
+def test_the_spread_of_cubes_is_kept_and_cubes_without_are_not_mixed_in(tmp_path: Path) -> None:
+    sent = [replace(cube(index), spread=cube(10 + index).values) for index in range(2)]
+    write_cubes(tmp_path / "out.h5", iter(sent))
+    with CubeFile(tmp_path / "out.h5") as found:
+        for position, one in enumerate(sent):
+            np.testing.assert_array_equal(found.cube(position).spread, one.spread)
+    for mixed in ([sent[0], cube(1)], [cube(0), sent[1]]):
+        with pytest.raises(RecordingError, match="cubes of one kind"):
+            write_cubes(tmp_path / "mixed.h5", iter(mixed))
+    write_cubes(tmp_path / "plain.h5", iter([cube(0)]))
+    with CubeFile(tmp_path / "plain.h5") as plain:
+        assert plain.cube(0).spread is None
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("engine"), KeyboardInterrupt()])

@@ -41,6 +41,18 @@ def test_without_a_cube_every_view_is_the_raw_frame() -> None:
         np.testing.assert_array_equal(maker.make(result.frame, result.cube, view, 0).pixels, result.frame.pixels)
 
 
+def test_the_spread_is_seen_as_its_mean_over_bands_and_as_colour_where_there_is_none() -> None:
+    calibration = small_calibration()
+    result, maker = result_of(calibration), PictureMaker(calibration)
+    assert result.cube is not None
+    spread = np.random.default_rng(1).random(result.cube.values.shape, np.float32)
+    unsure = maker.make(result.frame, replace(result.cube, spread=spread), View.SPREAD, 2)
+    np.testing.assert_allclose(unsure.pixels, spread.mean(axis=0), rtol=1e-6)
+    assert unsure.is_scene
+    plain = maker.make(result.frame, result.cube, View.SPREAD, 2)
+    np.testing.assert_array_equal(plain.pixels, maker.make(result.frame, result.cube, View.COLOUR, 2).pixels)
+
+
 def test_fixed_levels_hold_and_the_white_level_sets_the_brightness() -> None:
     calibration = small_calibration()
     result, maker = result_of(calibration), PictureMaker(calibration)

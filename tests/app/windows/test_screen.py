@@ -9,7 +9,7 @@ import pytest
 from fakes import HEIGHT, WIDTH, FakeEngine, small_calibration
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from livecassi.app.pictures import View
@@ -171,3 +171,21 @@ def test_a_late_cube_is_not_read_beside_the_raw_value_of_a_newer_frame(screen: S
             screen.choose_view(view)
             screen.image.hovered.emit(*place)
             assert tuple(word for word in ("at", "DN") if word in screen.readout.split()) == words
+
+
+def test_the_spread_can_be_looked_at_where_an_engine_tells_it(screen: Screen) -> None:
+    plain = screen.result
+    assert plain is not None
+    assert plain.cube is not None
+    buttons = {button.text(): button for button in screen.bar.findChildren(QPushButton)}
+    assert not buttons["Spread"].isVisible()
+    screen.choose_view(View.SPREAD)
+    assert screen.image.pixels.ndim == 3, "colour stands for what is not there"
+    spread = np.random.default_rng(3).random(plain.cube.values.shape, np.float32)
+    screen.show_result(replace(plain, cube=replace(plain.cube, spread=spread)))
+    assert buttons["Spread"].isVisible()
+    assert buttons["Spread"].isChecked()
+    np.testing.assert_allclose(screen.image.pixels, spread.mean(axis=0), rtol=1e-6)
+    screen.show_result(plain)
+    assert not buttons["Spread"].isVisible()
+    assert buttons["Colour"].isChecked()
