@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from livecassi.calibration import Calibration
+from livecassi.engines.networks.stills.family import still_family
 from livecassi.engines.training.clips import ClipSource
 from livecassi.engines.training.recipe import Recipe, RecipeError
 from livecassi.engines.training.synthetic import SpectralMaterials
@@ -14,7 +15,8 @@ TaskMaker = Callable[[Recipe, ClipSource, SpectralMaterials, Calibration | None]
 
 def task_makers() -> dict[str, TaskMaker]:
     """What makes the task of each network, by name."""
-    return {"live": _live, "pg-svrt": _pg_svrt}
+    stills = {member.name: _sdp if member.with_prior else _still for member in still_family().values()}
+    return {"live": _live, "pg-svrt": _pg_svrt, **stills}
 
 
 def make_task(
@@ -44,3 +46,15 @@ def _live(recipe: Recipe, scenes: ClipSource, materials: SpectralMaterials, cali
     from livecassi.engines.networks.live.training import live_task
 
     return live_task(recipe, scenes, materials, calibration)
+
+
+def _still(recipe: Recipe, scenes: ClipSource, materials: SpectralMaterials, calibration: Calibration | None) -> Task:
+    from livecassi.engines.networks.stills.training import still_task
+
+    return still_task(recipe, scenes, materials, calibration)
+
+
+def _sdp(recipe: Recipe, scenes: ClipSource, materials: SpectralMaterials, calibration: Calibration | None) -> Task:
+    from livecassi.engines.networks.stills.sdp_training import sdp_task
+
+    return sdp_task(recipe, scenes, materials, calibration)
