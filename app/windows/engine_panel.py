@@ -104,11 +104,18 @@ class EnginePanel(QWidget):
         column.addWidget(self._pace)
 
     def show_engines(self, specs: Mapping[str, EngineSpec], calibration: Calibration, chosen: str) -> None:
-        """List the engines; those that cannot run are greyed with the reason, unless a file to be chosen mends it."""
+        """List the engines, below a line those that do not run as they come, with the reason.
+
+        They are greyed, unless an option mends it, such as a file to be chosen.
+        """
         self.combo.clear()
         model = self.combo.model()
-        for name, spec in specs.items():
-            reason = why_not(spec, calibration)
+        reasons = {name: why_not(spec, calibration) for name, spec in specs.items()}
+        ready = [name for name, reason in reasons.items() if not reason]
+        for name in sorted(specs, key=lambda name: bool(reasons[name])):
+            spec, reason = specs[name], reasons[name]
+            if self.combo.count() == len(ready) > 0 and reason:
+                self.combo.insertSeparator(len(ready))
             self.combo.addItem(name, name)
             index = self.combo.count() - 1
             lines = [spec.title, f"Cost: {spec.cost}", f"Needs: {spec.needs}", f"Weights: {spec.weights}"]

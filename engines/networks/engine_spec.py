@@ -197,7 +197,7 @@ def _choice(network: NetworkSpec, find_weights: FindWeights) -> Choice:
         imported = (
             f"import a checkpoint with 'livecassi weights import CHECKPOINT --network {network.name} --system {system}'"
         )
-        trained = f"train it with 'livecassi train {network.name}', see 'livecassi train --list'"
+        trained = "train it, see 'livecassi train --list'"
         return f"{imported if network.published else trained}, or choose a file by the option weights=FILE"
 
     return Choice(
@@ -208,7 +208,7 @@ def _choice(network: NetworkSpec, find_weights: FindWeights) -> Choice:
         advice,
         "missing: 'livecassi weights import' takes the authors' checkpoint"
         if network.published
-        else f"missing: 'livecassi train {network.name}' makes them",
+        else "missing: 'livecassi train' makes them",
     )
 
 

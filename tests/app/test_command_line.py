@@ -248,6 +248,14 @@ def test_engines_and_doctor_speak_json(run: Run) -> None:
     engines = json.loads(run("engines", "--json").out)
     assert engines[0]["name"] == "gap-tv"
     assert engines[0]["missing"] == ""
+    assert json.loads(run("engines", "hsra-s", "--json").out)[0]["name"] == "hsra-s"
+    lines = {line.split()[0]: line for line in run("engines").out.splitlines() if line.strip()}
+    assert "ready" in lines["gap-tv"]
+    assert "no weights" in lines["hsra-dum-4+sdp"]
+    assert "option   iterations=" in run("engines", "gap-tv").out
+    refused = run("engines", "wishful")
+    assert refused.code == 2
+    assert "choose one of: gap-tv" in refused.err
     checks = json.loads(run("doctor", "--json").out)
     assert {"Python", "GPU", "cameras"} <= {check["topic"] for check in checks}
 

@@ -57,7 +57,7 @@ def listed(run: Run) -> dict[str, object]:
 
 def test_the_list_says_which_weights_there_are(run: Run, folder: Path) -> None:
     assert listed(run)["weights"] == "missing: 'livecassi weights import' takes the authors' checkpoint"
-    assert run("engines").out.count("state    no weights") == 2  # nor has live any here
+    assert "no weights" in run("engines", "pg-svrt").out
     save_pg_svrt(folder / "raw.safetensors", System.PMVIS, state=TrainingState.UNTRAINED)
     assert str(listed(run)["weights"]).startswith("missing")
     save_pg_svrt(folder / "good.safetensors", System.NDSSI)
@@ -70,7 +70,7 @@ def test_the_list_says_which_weights_there_are(run: Run, folder: Path) -> None:
     names = ["hop", "output", "frames", "weights", "runtime", "device", "precision", "tile", "brightness"]
     assert list(options) == names
     assert "so 3 times the rate, but 2 frames late" in options["hop"]["help"]
-    assert run("engines").out.count("state    no weights") == 1
+    assert "state    ready" in run("engines", "pg-svrt").out
 
 
 def test_without_weights_a_reconstruction_says_what_to_do(run: Run, recording: Path, tmp_path: Path) -> None:

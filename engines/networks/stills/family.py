@@ -43,8 +43,11 @@ def still_family() -> dict[str, Member]:
     hosts = [
         *(Member(f"hsra-{size}", _hsra_title(size), BOTH, False, _hsra(size)) for size in "sml"),
         *(Member(f"hsra-dum-{stages}", _dum_title(stages), BOTH, False, _hsra_dum(stages)) for stages in (3, 4)),
-        *(Member(f"mst-{size}", f"MST-{size.upper()}", SINGLE, True, _mst(size)) for size in "sml"),
-        Member("bisrnet", "BiSRNet, binarised", SINGLE, True, _bisrnet),
+        *(
+            Member(f"mst-{size}", f"MST-{size.upper()} (the authors' architecture)", SINGLE, True, _mst(size))
+            for size in "sml"
+        ),
+        Member("bisrnet", "BiSRNet (binarised, small in memory)", SINGLE, True, _bisrnet),
     ]
     members = [member for host in hosts for member in (host, _with_prior(host))]
     return {member.name: member for member in members}
@@ -64,7 +67,7 @@ def _with_prior(host: Member) -> Member:
 
         return SDPNetwork(host.build(system, bands), LIGHT if host.name == "bisrnet" else USUAL)
 
-    title = f"{host.title.removesuffix(')')}; with SDP)" if host.title.endswith(")") else f"{host.title}, with SDP"
+    title = f"{host.title.partition(' (')[0]} with the Spectral Diffusion Prior (re-implementation)"
     return Member(f"{host.name}{WITH_PRIOR}", title, host.systems, False, build)
 
 

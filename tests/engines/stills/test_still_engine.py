@@ -111,7 +111,7 @@ def test_frames_of_a_video_come_one_by_one_at_once(weights: dict[str, Path]) -> 
 
 
 def test_without_weights_it_says_what_it_needs_and_runs_on_none(weights: dict[str, Path], tmp_path: Path) -> None:
-    for name, words in (("hsra-s", "livecassi train hsra-s"), ("mst-s", "weights import")):
+    for name, words in (("hsra-s", "livecassi train --list"), ("mst-s", "weights import")):
         spec = engine_of(name=name)
         assert "no trained weights" in spec.unfit(bench())
         assert words in spec.unfit(bench())
