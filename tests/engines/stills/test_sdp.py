@@ -30,10 +30,9 @@ def plugged(sites: Sites = Sites.BLOCK, host: StillNetwork | None = None) -> SDP
 
 
 def awakened(network: SDPNetwork) -> SDPNetwork:
-    """With injectors that do something, and a prior that tells scenes apart."""
-    for weight in (*network.prior.parameters(), *network.injectors.parameters()):
-        if weight.ndim > 1:
-            torch.nn.init.kaiming_normal_(weight)
+    """With injectors that do something."""
+    for weight in network.injectors.parameters():
+        torch.nn.init.kaiming_normal_(weight)
     return network
 
 

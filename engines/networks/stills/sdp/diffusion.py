@@ -15,8 +15,9 @@ from math import prod, sqrt
 import torch
 from torch import Tensor, nn
 
+from livecassi.engines.networks.stills.sdp.encoder import SLOPE, begin_evenly
+
 FIRST_BETA, LAST_BETA = 0.1, 0.99
-SLOPE = 0.1
 HIDDEN = 4  # layers of the denoiser after its first
 
 Denoise = Callable[[Tensor, Tensor], Tensor]  # (t / 10 T (B, 1), z_t) to ẑ_0
@@ -69,6 +70,7 @@ class Denoiser(nn.Module):
         for _ in range(HIDDEN):
             layers += [nn.LeakyReLU(SLOPE), nn.Linear(dim, dim)]
         self.layers = nn.Sequential(*layers)
+        begin_evenly(self)
 
     def forward(self, condition: Tensor, time: Tensor, state: Tensor) -> Tensor:
         """ẑ_0 `(B, D)` of conditions c `(B, D)`, the time `(B, 1)` and z_t `(B, D)`."""

@@ -1,6 +1,7 @@
 """What turns a scene of any size into one short vector: the HFE of the Spectral Diffusion Prior.
 
-Published: that there is such an encoder. Its layers are ours, after those of DiffIR (mst-bisrnet-sdp.md, 2 and 3).
+Published: that there is such an encoder. Its layers are ours, after those of DiffIR (mst-bisrnet-sdp.md, 2 and 3), and
+so are the weights that it begins with: what distinguishes scenes must come through twenty layers and a mean.
 """
 
 import torch
@@ -11,6 +12,7 @@ from livecassi.engines.networks.stills.padding import padded
 
 FINER = 4  # rows and columns that pixel-unshuffle puts into one
 SLOPE = 0.1
+CAUTION = 0.1  # of what the residual blocks add in the beginning
 
 
 class FeatureEncoder(nn.Module):
@@ -23,7 +25,8 @@ class FeatureEncoder(nn.Module):
     def __init__(self, planes: int, width: int, blocks: int, dim: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(planes * FINER**2, width, 3, padding=1)
-        self.blocks = nn.Sequential(*(_Residual(width) for _ in range(blocks)))
+        residual = [_Residual(width) for _ in range(blocks)]
+        self.blocks = nn.Sequential(*residual)
         middle = dim // 2
         self.wider = nn.Sequential(
             nn.Conv2d(width, middle, 3, padding=1),
@@ -34,6 +37,10 @@ class FeatureEncoder(nn.Module):
             nn.LeakyReLU(SLOPE),
         )
         self.mixing = nn.Sequential(nn.Linear(dim, dim), nn.LeakyReLU(SLOPE), nn.Linear(dim, dim))
+        begin_evenly(self)
+        with torch.no_grad():
+            for block in residual:
+                block.two.weight.mul_(CAUTION)
 
     def forward(self, planes: Tensor) -> Tensor:
         """Vectors `(B, D)` of planes `(B, C, H, W)`."""
@@ -53,3 +60,12 @@ class _Residual(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         added: Tensor = self.two(F.leaky_relu(self.one(features), SLOPE))
         return torch.add(features, added)
+
+
+def begin_evenly(network: nn.Module) -> None:
+    """Weights with which every layer gives about the variance that it was given (He et al. 2015), offsets of zero."""
+    for layer in network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

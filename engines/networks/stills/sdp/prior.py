@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from livecassi.engines.networks.stills.sdp.diffusion import Denoiser, Schedule
 from livecassi.engines.networks.stills.sdp.encoder import FeatureEncoder
@@ -74,9 +75,11 @@ class DiffusionPrior(nn.Module):
         return self.schedule.reverse(lambda time, state: self.denoiser(condition, time, state), start)
 
     def exactly(self, truth: Tensor, h0: Tensor) -> Tensor:
-        """z_0 `(B, D)`: what is to be predicted, of the truth and the first estimate, both `(B, C, H, W)`."""
-        vectors: Tensor = self.exact(torch.cat([truth, h0], 1))
-        return vectors
+        """z_0 `(B, D)`: what is to be predicted, of the truth and the first estimate, both `(B, C, H, W)`.
+
+        Its numbers have mean 0 and variance 1 (ours), as the noise has: else they grow in training without limit.
+        """
+        return F.layer_norm(self.exact(torch.cat([truth, h0], 1)), (self.dim,))
 
 
 @dataclass(frozen=True, slots=True)
