@@ -34,7 +34,7 @@ DRAWN = "drawn"
 LEAST_ERROR = 1e-8  # under the root, whose slope has no limit at 0
 VALIDATION_MASK = 11  # seed of the drawn mask that is validated with
 
-Reconstruct = Callable[[Tensor, Calibration], Tensor]  # measurements (1, T, H, W') to cubes (1, T, C, H, W)
+Reconstruct = Callable[[Tensor], Tensor]  # measurements (1, T, H, W') to cubes (1, T, C, H, W)
 
 
 class SampleSettings(BaseModel):
@@ -131,7 +131,7 @@ class BenchSamples:
         for truth in self._validation_clips:
             measurement = model.forward(torch.from_numpy(truth))[None, ..., :columns]
             with torch.inference_mode():
-                cubes = reconstruct(measurement * brightness.to_network, bench)[0].float().cpu().numpy()
+                cubes = reconstruct(measurement * brightness.to_network)[0].float().cpu().numpy()
             scores.append(score_video(cubes * brightness.from_network, truth))
         return mean_scores(scores)
 

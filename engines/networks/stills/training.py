@@ -93,7 +93,7 @@ class StillTask:
         assert isinstance(network, StillNetwork)
         device = next(network.parameters()).device
         bench = network.for_bench(self._samples.validation_bench, device)
-        return self._samples.scores(lambda measurement, _: network(measurement.to(device), bench))
+        return self._samples.scores(lambda measurement: network(measurement.to(device), bench))
 
     def card(self) -> WeightsCard:
         """What these weights are for."""
