@@ -68,7 +68,7 @@ class StillBench:
 
     def first_estimate(self, measurement: Tensor) -> Tensor:
         """H0, the measurement shifted back and divided by half the number of bands: `(B, C, H, W)`."""
-        return self.shifted_back(measurement * (2 / self.bands))
+        return self.shifted_back(measurement * 2 / self.bands)  # in this order it rounds as the published code does
 
 
 def still_bench(mask: Tensor, taps: Taps, columns: int) -> StillBench:
