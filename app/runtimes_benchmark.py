@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from livecassi.app.runtimes_contest import Contest, Terms
-from livecassi.app.runtimes_figures import Flat, Limit, Machine, Report
+from livecassi.app.runtimes_figures import Duel, Flat, Limit, Machine, Report
 from livecassi.app.timed_runs import load_average
 from livecassi.calibration import System
 from livecassi.engines.errors import EngineError, EngineUnavailableError
@@ -18,6 +18,7 @@ from livecassi.engines.networks.contest.candidates import Candidate, Way, candid
 from livecassi.engines.networks.contest.contestants import Workshop
 from livecassi.engines.networks.contest.steady import flatness
 from livecassi.engines.networks.contest.tasks import NETWORKS, Size, Task, draw_task, save_untrained
+from livecassi.engines.networks.contest.turns import in_turns
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.cache import ArtefactCache
 from livecassi.engines.runtimes.contract import RuntimeName
@@ -43,6 +44,7 @@ class Plan:
     """What to measure; empty `sizes`: the usual ones of each place; `runtimes` None: all that are offered.
 
     `flat`: so many passes of the quickest candidates in a row, 0 for none. `threads` None: all that may be used.
+    `duel`: two of the networks whose quickest candidates are timed once more, against each other in turn.
     """
 
     networks: tuple[str, ...] = NETWORKS
@@ -54,6 +56,7 @@ class Plan:
     threads: int | None = None
     flat: int = 0
     terms: Terms = field(default_factory=Terms)
+    duel: tuple[str, str] | None = None
 
     def check(self) -> None:
         """Raises `EngineMismatchError` for a system or size that a network does not take, and `EngineUnavailableError`
@@ -101,6 +104,8 @@ def run_benchmark(plan: Plan, find_weights: FindWeights, offered: Sequence[Offer
             here = {network: found[place] for network, found in fields.items() if place in found}
             if here:
                 benchmark.hold(place, here, limits=_torch_at(place, offered))
+        if plan.duel is not None:
+            benchmark.fight(plan.duel)
         return replace(report, load_after=load_average())
 
 
@@ -113,6 +118,7 @@ class _Benchmark:
         self._plan, self._folder, self._progress, self._report = plan, folder, progress, report
         self._find_weights = find_weights
         self._weights: dict[str, Path] = {}
+        self._quickest: dict[str, tuple[Candidate, Task]] = {}  # at the first size that it was timed at
         self._workshop = Workshop(ArtefactCache(folder / "networks"), threads)
 
     def hold(self, place: Place, fields: Mapping[str, list[Candidate]], *, limits: bool) -> None:
@@ -128,9 +134,26 @@ class _Benchmark:
                     if quickest is None and contest.found.quickest is not None:
                         candidate, seconds = contest.found.quickest
                         quickest = candidate, task, seconds
+                        self._quickest.setdefault(network, (candidate, task))
                 self._report.rows.extend(contest.found.all)
             if quickest is not None and self._plan.flat:
                 self._report.flat.append(self._flat(*quickest))
+
+    def fight(self, duel: tuple[str, str]) -> None:
+        """The quickest candidates of two networks in turn; nothing where one of them has none."""
+        if not self._quickest.keys() >= set(duel):
+            return
+        self._progress.say(f"{duel[0]} against {duel[1]}")
+        with ExitStack() as stack:
+            works = {}
+            for network in duel:
+                candidate, task = self._quickest[network]
+                works[network] = stack.enter_context(closing(self._workshop.open(task, candidate))).run
+            laps = in_turns(works, self._plan.terms.rounds, self._plan.terms.clocks).laps
+        if laps.keys() >= set(duel):
+            titles = (self._quickest[network][0].title for network in duel)
+            medians = (1e3 * laps[network].median_s for network in duel)
+            self._report.duels.append(Duel(duel, (next(titles), next(titles)), (next(medians), next(medians))))
 
     def _drawn(self, contest: Contest, network: str, size: Size) -> Task | None:
         """What a contest is about; None where nobody is left to compete, or nothing can be drawn."""

@@ -141,6 +141,15 @@ class Flat:
 
 
 @dataclass(frozen=True, slots=True)
+class Duel:
+    """Milliseconds of one pass, medians, of the quickest candidates of two networks that were timed in turn."""
+
+    networks: tuple[str, str]
+    titles: tuple[str, str]
+    median_ms: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """What a place does at most: bytes per second of copies, multiply-adds per second of products by precision."""
 
@@ -160,4 +169,5 @@ class Report:
     limits: list[Limit] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     flat: list[Flat] = field(default_factory=list)
+    duels: list[Duel] = field(default_factory=list)
     load_after: float | None = None

@@ -10,6 +10,7 @@ from livecassi.app.commands.benchmark_live import live
 from livecassi.app.commands.benchmark_pg_svrt import pg_svrt
 from livecassi.app.commands.benchmark_quality import quality
 from livecassi.app.commands.benchmark_runtimes import runtimes
+from livecassi.app.commands.benchmark_stills import stills
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,6 +31,7 @@ benchmark_app.command("live")(live)
 benchmark_app.command("pg-svrt")(pg_svrt)
 benchmark_app.command("quality")(quality)
 benchmark_app.command("runtimes")(runtimes)
+benchmark_app.command("stills")(stills)
 
 
 @benchmark_app.command("gap-tv")

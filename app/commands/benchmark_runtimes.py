@@ -67,18 +67,18 @@ def runtimes(
     if json is not None:
         check_output(json, ".json")
     plan = Plan(
-        _words("networks", networks),
+        words_of("networks", networks),
         System(system),
         parse_sizes(sizes) if sizes else (),
-        _chosen("runtimes", runtimes, RuntimeName) if runtimes else None,
-        _chosen("precisions", precisions, Precision),
-        _chosen("places", places, Place),
+        chosen_words("runtimes", runtimes, RuntimeName) if runtimes else None,
+        chosen_words("precisions", precisions, Precision),
+        chosen_words("places", places, Place),
         threads,
         flat,
         Terms(rounds, _hops(hop), measure_fresh if alone else None),
     )
     with doing() as progress:
-        report = run_benchmark(plan, _best_weights, runtimes_here(), progress)
+        report = run_benchmark(plan, best_weights, runtimes_here(), progress)
     console = Console()
     for line in _heading(report):
         console.print(line, highlight=False, markup=False)
@@ -90,7 +90,8 @@ def runtimes(
         write_whole(json, dumps(asdict(report), indent=2))
 
 
-def _best_weights(network: str, system: "System") -> Path | None:
+def best_weights(network: str, system: "System") -> Path | None:
+    """The first file of weights that an engine would take, None where there is none."""
     from livecassi.app.weight_places import find_weights
 
     return next((file.path for file in find_weights(network, system)), None)
@@ -99,7 +100,7 @@ def _best_weights(network: str, system: "System") -> Path | None:
 # ---- options ---------------------------------------------------------------------------------------------------------
 
 
-def _words(option: str, text: str) -> tuple[str, ...]:
+def words_of(option: str, text: str) -> tuple[str, ...]:
     """The words between the commas. Raises `typer.BadParameter` where there is none."""
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if not words:
@@ -107,8 +108,9 @@ def _words(option: str, text: str) -> tuple[str, ...]:
     return words
 
 
-def _chosen(option: str, text: str, kind: type[Word]) -> tuple[Word, ...]:
-    words = _words(option, text)
+def chosen_words(option: str, text: str, kind: type[Word]) -> tuple[Word, ...]:
+    """The same as members of a kind. Raises `typer.BadParameter` for others."""
+    words = words_of(option, text)
     if unknown := [word for word in words if word not in set(kind)]:
         raise typer.BadParameter(
             f"{option} '{text}': there is no {', '.join(unknown)}; expected some of {','.join(kind)}"
@@ -117,7 +119,7 @@ def _chosen(option: str, text: str, kind: type[Word]) -> tuple[Word, ...]:
 
 
 def _hops(text: str) -> tuple[int, ...]:
-    words = _words("hop", text)
+    words = words_of("hop", text)
     if wrong := [word for word in words if not word.isdecimal() or not 1 <= int(word) <= LARGEST_HOP]:
         raise typer.BadParameter(f"hop '{text}': {', '.join(wrong)} is none; expected some of 1,2,3")
     return tuple(int(word) for word in words)
