@@ -74,7 +74,8 @@ def _of_video(frames: int) -> dict[str, EngineOption]:
 def _adapt() -> EngineOption:
     return EngineOption(
         "yes: weights that were made for somewhat other bands or shifts are taken all the same: the network is told "
-        "its own bands through the calibrated mask, and its cubes are resampled to those of the bench, an approximation.",
+        "its own bands through the calibrated mask, and its cubes are resampled to those of the bench: an "
+        "approximation.",
         "no",
         lambda text: one_of("no", "yes")(text) == "yes",
         ("no", "yes"),
