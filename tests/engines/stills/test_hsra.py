@@ -13,11 +13,11 @@ from livecassi.engines.networks.stills.cost import GIB, as_published, count_macs
 from livecassi.engines.networks.stills.hsra import HSRA, HSRA_L, HSRA_M, HSRA_S, HSRAAblation, HSRASize
 from livecassi.engines.networks.stills.hsra.hm_ssa import WindowAttention, position_bias
 from livecassi.engines.networks.stills.hsra.mk_ptm import MultiKernelMixing
-from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows, shift
+from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows
 from livecassi.engines.networks.stills.modulation import Modulation
 from livecassi.engines.networks.stills.network import StillNetwork
 
-SMALL = HSRASize(28, (2, 2, 2, 2, 2))  # every kind of block, shifted and not
+SMALL = HSRASize(28, (2, 2, 1, 1, 1))  # every kind of block, shifted and not
 BANDS = 5
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -26,12 +26,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def perturbed(network: Network, seed: int) -> Network:
-    """In float64, with weights of which none is at its start, as after a training."""
+    """Weights of which none is at its start, as after a training."""
     generator = torch.Generator().manual_seed(seed)
-    network = network.double()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
     return network
 
 
@@ -39,24 +38,24 @@ def scene(network: StillNetwork, height: int, width: int, seed: int, samples: in
     """Measurements `(B, 1, H, W')` and a mask by band."""
     generator = torch.Generator().manual_seed(seed)
     beyond = network.largest_shift if network.system.single_disperser else 0
-    measurement = torch.rand(samples, 1, height, width + beyond, generator=generator, dtype=torch.float64)
-    return measurement * network.bands / 2, torch.rand(
-        network.bands, height, width, generator=generator, dtype=torch.float64
-    )
+    measurement = network.bands / 2 * torch.rand(samples, 1, height, width + beyond, generator=generator)
+    return measurement, torch.rand(network.bands, height, width, generator=generator)
 
 
 def modulation_of(network: StillNetwork, size: float) -> Modulation:
     generator = torch.Generator().manual_seed(21)
 
     def vector(channels: int) -> Tensor:
-        return size * torch.randn(1, channels, generator=generator, dtype=torch.float64)
+        return size * torch.randn(1, channels, generator=generator)
 
     return {site.name: (vector(site.channels), vector(site.channels)) for site in network.injection_sites()}
 
 
 @pytest.mark.parametrize(("size", "published"), [(HSRA_S, 9.01), (HSRA_M, 13.05), (HSRA_L, 27.34)])
 def test_costs_are_the_published_ones(size: HSRASize, published: float) -> None:
-    assert count_macs(HSRA(System.SD_CASSI, 28, size), 256, 256) / GIB == pytest.approx(published, rel=0.01)
+    with torch.device("meta"):
+        network = HSRA(System.SD_CASSI, 28, size)
+    assert count_macs(network, 256, 256) / GIB == pytest.approx(published, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,8 @@ def test_costs_are_the_published_ones(size: HSRASize, published: float) -> None:
     ],
 )
 def test_costs_of_ablations(ablation: HSRAAblation, expected: float) -> None:
-    network = HSRA(System.SD_CASSI, 28, HSRA_S, ablation=ablation)
+    with torch.device("meta"):
+        network = HSRA(System.SD_CASSI, 28, HSRA_S, ablation=ablation)
     assert count_macs(network, 256, 256) / GIB == pytest.approx(expected, abs=0.02)
 
 
@@ -78,7 +78,7 @@ def test_counting_costs_leaves_the_network_as_it_is() -> None:
     measurement, mask = scene(network, 20, 30, seed=2)
     with torch.inference_mode():
         before = network(measurement, mask)
-        assert count_macs(network, 20, 30) == count_macs(network, 64, 64) > 0
+        assert count_macs(network, 20, 30) > 0
         assert torch.equal(network(measurement, mask), before)
 
 
@@ -86,8 +86,8 @@ def test_counting_costs_leaves_the_network_as_it_is() -> None:
     ("system", "height", "width"), [(System.SD_CASSI, 37, 50), (System.DD_CASSI, 37, 50), (System.PMVIS, 70, 1)]
 )
 def test_any_size_is_taken_and_shortened_products_change_nothing(system: System, height: int, width: int) -> None:
-    network = perturbed(HSRA(system, BANDS, SMALL), seed=3)
-    measurement, mask = scene(network, height, width, seed=4)
+    network = perturbed(HSRA(system, BANDS, SMALL), seed=3).double()
+    measurement, mask = (part.double() for part in scene(network, height, width, seed=4))
     with torch.inference_mode():
         found = network(measurement, mask)
         expected = as_published(network)(measurement, mask)
@@ -98,15 +98,15 @@ def test_any_size_is_taken_and_shortened_products_change_nothing(system: System,
 
 @pytest.mark.parametrize("ablation", [HSRAAblation(ratio=0.4, kernels=(3, 3), latent=False), HSRAAblation(wide=False)])
 def test_ablations_compute_what_they_say(ablation: HSRAAblation) -> None:
-    network = perturbed(HSRA(System.SD_CASSI, BANDS, SMALL, ablation=ablation), seed=5)
-    measurement, mask = scene(network, 37, 50, seed=6)
+    network = perturbed(HSRA(System.SD_CASSI, BANDS, SMALL, ablation=ablation), seed=5).double()
+    measurement, mask = (part.double() for part in scene(network, 37, 50, seed=6))
     with torch.inference_mode():
         torch.testing.assert_close(network(measurement, mask), as_published(network)(measurement, mask))
     assert any("lwim" in site.name for site in network.injection_sites()) == ablation.latent
 
 
 def test_all_kernels_of_local_mixing_are_one() -> None:
-    layer = perturbed(MultiKernelMixing(6, (3, 9), 1.0), seed=7)
+    layer = perturbed(MultiKernelMixing(6, (3, 9), 1.0), seed=7).double()
     x = torch.rand(2, 17, 21, 6, dtype=torch.float64)
     weight, bias = layer.kernel()
     assert weight.shape == (6, 1, 9, 9)
@@ -116,13 +116,14 @@ def test_all_kernels_of_local_mixing_are_one() -> None:
 
 
 def test_channels_that_are_not_mixed_are_added_to_their_places() -> None:
-    layer = perturbed(MultiKernelMixing(6, (3,), 0.5), seed=8)
-    x = torch.rand(1, 9, 7, 6, dtype=torch.float64)
+    layer = perturbed(MultiKernelMixing(6, (3,), 0.5), seed=8).double()
+    x = torch.rand(9 * 7, 6, dtype=torch.float64)
     silent = x.clone()
-    silent[..., 3:] = 0
-    difference = layer(x) - layer(silent)
-    assert difference[..., :3].abs().max() == 0
-    torch.testing.assert_close(difference[..., 3:], x[..., 3:])
+    silent[:, 3:] = 0
+    shape = (1, 9, 7)
+    difference = layer(x, shape) - layer(silent, shape)
+    assert difference[:, :3].abs().max() == 0
+    torch.testing.assert_close(difference[:, 3:], x[:, 3:])
 
 
 def test_the_position_bias_is_that_of_the_displacement() -> None:
@@ -135,23 +136,26 @@ def test_the_position_bias_is_that_of_the_displacement() -> None:
 
 
 def test_windows_are_cut_and_put_together() -> None:
-    pictures = torch.rand(2, 8, 12, 3)
-    windows = into_windows(pictures, 4)
-    assert windows.shape == (2 * 6, 16, 3)
+    pictures, shape = torch.rand(2, 8, 12, 3), (2, 8, 12)
+    features = pictures.flatten(0, 2)
+    windows, shifted = into_windows(features, shape, 4), into_windows(features, shape, 4, 2)
+    assert windows.shape == shifted.shape == (2 * 6, 16, 3)
     assert torch.equal(windows[4].unflatten(0, (4, 4)), pictures[0, 4:8, 4:8])
-    assert torch.equal(from_windows(windows, 4, 8, 12), pictures)
-    assert torch.equal(shift(pictures, 2)[:, 2, 2], pictures[:, 0, 0])
+    assert torch.equal(shifted[1].unflatten(0, (4, 4)), pictures[0, 2:6, 6:10])
+    assert torch.equal(shifted[11, -1], pictures[1, 1, 1])
+    assert torch.equal(from_windows(windows, shape, 4), features)
+    assert torch.equal(from_windows(shifted, shape, 4, 2), features)
 
 
 @pytest.mark.parametrize("shifted", [False, True])
 def test_half_the_channels_see_8_pixels_and_half_16(shifted: bool) -> None:
-    layer = perturbed(WindowAttention(28, shifted=shifted, wide=True), seed=9)
+    layer = perturbed(WindowAttention(28, shifted=shifted, wide=True), seed=9).double()
     with torch.no_grad():
         layer.local.weight.zero_()
-        x = torch.rand(1, 32, 48, 28, dtype=torch.float64)
+        x, shape = torch.rand(32 * 48, 28, dtype=torch.float64), (1, 32, 48)
         touched = x.clone()
-        touched[0, 17, 18] += 1
-        reached = (layer(touched) - layer(x)).abs().amax((0, 3)) > 1e-12
+        touched[17 * 48 + 18] += 1
+        reached = ((layer(touched, shape) - layer(x, shape)).abs().amax(1) > 1e-12).unflatten(0, (32, 48))
     by = 8 if shifted else 0
     rows, columns = torch.nonzero(reached.any(1)).flatten(), torch.nonzero(reached.any(0)).flatten()
     assert rows.tolist() == list(range(16 - by, 32 - by))
@@ -160,14 +164,14 @@ def test_half_the_channels_see_8_pixels_and_half_16(shifted: bool) -> None:
 
 @pytest.mark.parametrize("system", [System.SD_CASSI, System.NDSSI])
 def test_samples_do_not_see_each_other_and_may_have_masks_of_their_own(system: System) -> None:
-    network = perturbed(HSRA(system, BANDS, SMALL), seed=10)
-    measurement, _ = scene(network, 40, 51, seed=11, samples=2)
-    masks = torch.rand(2, BANDS, 40, 51, dtype=torch.float64)
+    network = perturbed(HSRA(system, BANDS, SMALL), seed=10).double()
+    measurement = scene(network, 40, 51, seed=11, samples=2)[0].double()
+    masks = torch.rand(2, BANDS, 40, 51, generator=torch.Generator().manual_seed(17), dtype=torch.float64)
     with torch.inference_mode():
         together = network(measurement, masks)
-        alone = [network(measurement[i : i + 1], masks[i]) for i in range(2)]
+        alone = network(measurement[1:], masks[1])
         shared_mask = network(measurement, masks[0])
-    torch.testing.assert_close(together, torch.cat(alone))
+    torch.testing.assert_close(together[1:], alone)
     torch.testing.assert_close(shared_mask[0], together[0])
     assert (shared_mask[1] - together[1]).abs().max() > 1e-3
 
@@ -183,7 +187,7 @@ def test_modulation_acts_after_every_norm() -> None:
     ]
     assert [(site.name, site.channels) for site in sites[6:8]] == [("encoder2.0.hm_ssa", 56), ("encoder2.0.ffn", 56)]
     assert [(site.name, site.channels) for site in sites[10:11]] == [("bottleneck.0.hm_ssa", 112)]
-    assert len({site.name for site in sites}) == len(sites) == 2 * 3 + 8 * 2
+    assert len({site.name for site in sites}) == len(sites) == 2 * 3 + 5 * 2
     bench, seen = network.prepare(mask), measurement[:, 0]
     with torch.inference_mode():
         without = network.estimate(seen, bench)
@@ -205,7 +209,7 @@ def test_gradients_reach_every_parameter() -> None:
 def test_a_fresh_network_begins_near_the_first_estimate() -> None:
     torch.manual_seed(0)
     network = HSRA(System.SD_CASSI, BANDS, HSRA_S)
-    measurement, mask = (part.float() for part in scene(network, 64, 64, seed=16))
+    measurement, mask = scene(network, 64, 64, seed=16)
     with torch.inference_mode():
         found = network(measurement, mask)[:, 0]
         first = network.prepare(mask).first_estimate(measurement[:, 0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from livecassi.engines.networks.stills.hsra.hm_ssa import WindowAttention
-from livecassi.engines.networks.stills.hsra.layers import FeedForward
+from livecassi.engines.networks.stills.hsra.layers import FeedForward, Shape
 from livecassi.engines.networks.stills.hsra.lwim import LatentWindows
 from livecassi.engines.networks.stills.hsra.mk_ptm import MultiKernelMixing
 from livecassi.engines.networks.stills.modulation import Modulation, Site, modulated
@@ -30,10 +30,14 @@ class Block(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in layers)
         self.layers = nn.ModuleDict(layers)
 
-    def forward(self, x: Tensor, modulation: Modulation | None) -> Tensor:
-        """`(B, H, W, C)` to the same shape."""
+    def forward(self, x: Tensor, shape: Shape, modulation: Modulation | None) -> Tensor:
+        """Features to as many."""
         for site, norm, layer in zip(self.sites, self.norms, self.layers.values(), strict=True):
-            x = x + layer(modulated(norm(x), modulation, site.name, channels_last=True))
+            normed = norm(x)
+            if modulation is not None:
+                pictures = normed.unflatten(0, shape)
+                normed = modulated(pictures, modulation, site.name, channels_last=True).flatten(0, 2)
+            x = x + layer(normed, shape)
         return x
 
 
@@ -45,10 +49,10 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.sites = tuple(site for block in blocks for site in block.sites)
 
-    def forward(self, x: Tensor, modulation: Modulation | None) -> Tensor:
-        """`(B, H, W, C)` to the same shape."""
+    def forward(self, x: Tensor, shape: Shape, modulation: Modulation | None) -> Tensor:
+        """Features to as many."""
         for block in self.blocks:
-            x = block(x, modulation)
+            x = block(x, shape, modulation)
         return x
 
 

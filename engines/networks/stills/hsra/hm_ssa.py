@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from livecassi.engines.networks.pg_svrt.windows import exporting
 from livecassi.engines.networks.stills.cost import Shortened
-from livecassi.engines.networks.stills.hsra.layers import depthwise, pointwise
-from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows, shift
+from livecassi.engines.networks.stills.hsra.layers import Shape, depthwise, pointwise
+from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows
 
 SIDES = (8, 16)
 HEAD = 14  # channels of a head, or a little more
@@ -40,27 +40,27 @@ class WindowAttention(Shortened):
         self.local = nn.Conv2d(inside, inside, 3, padding=1, groups=inside)
         self.out = pointwise(inside, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, H, W, C)` to the same shape."""
+    def forward(self, x: Tensor, shape: Shape) -> Tensor:
+        """Features to as many."""
         value = self.value(x)
-        local = depthwise(value, self.local.weight, self.local.bias)
+        local = depthwise(value, shape, self.local.weight, self.local.bias)
         if self.literal:
-            return self._literally(x, value, local)
+            return self._literally(x, value, local, shape)
         mixed: Tensor = self.out(local)
         for part in range(len(self.sides)):
-            mixed = mixed + self._part(x, part)
+            mixed = mixed + self._part(x, part, shape)
         return mixed
 
-    def _part(self, x: Tensor, part: int) -> Tensor:
+    def _part(self, x: Tensor, part: int, shape: Shape) -> Tensor:
         """What one half of the channels adds."""
         side = self.sides[part]
         by = side // 2 if self.shifted else 0
-        windows = into_windows(shift(x, -by), side)
+        windows = into_windows(x, shape, side, by)
         q, k, v = (
             F.linear(windows, weight).unflatten(-1, (self.heads, -1)).transpose(1, 2) for weight in self._inner(part)
         )
         seen = _attention(q, k, v, position_bias(self.tables[part])).transpose(1, 2).flatten(2)
-        return shift(from_windows(F.linear(seen, self._outer(part)), side, *x.shape[1:3]), by)
+        return from_windows(F.linear(seen, self._outer(part)), shape, side, by)
 
     def _inner(self, part: int) -> tuple[Tensor, Tensor, Tensor]:
         """What gives queries, scaled, keys and values of one half: `(heads x filled up, C)` each."""
@@ -80,18 +80,18 @@ class WindowAttention(Shortened):
         weight: Tensor = F.pad(by_head, (0, -self.head % _LANES)).flatten(1)
         return weight
 
-    def _literally(self, x: Tensor, value: Tensor, local: Tensor) -> Tensor:
+    def _literally(self, x: Tensor, value: Tensor, local: Tensor, shape: Shape) -> Tensor:
         half = self.heads * self.head
         queries, keys, values = (every.split(half, -1) for every in (self.query(x), self.key(x), value))
         seen = []
         for part, (side, table) in enumerate(zip(self.sides, self.tables, strict=True)):
             by = side // 2 if self.shifted else 0
             q, k, v = (
-                into_windows(shift(every, -by), side).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                into_windows(every, shape, side, by).unflatten(-1, (self.heads, -1)).transpose(1, 2)
                 for every in (queries[part], keys[part], values[part])
             )
             weights = (q @ k.mT * self.head**-0.5 + position_bias(table)).softmax(-1)
-            seen.append(shift(from_windows((weights @ v).transpose(1, 2).flatten(2), side, *x.shape[1:3]), by))
+            seen.append(from_windows((weights @ v).transpose(1, 2).flatten(2), shape, side, by))
         mixed: Tensor = self.out(torch.cat(seen, -1) + local)
         return mixed
 
@@ -108,6 +108,6 @@ def position_bias(table: Tensor) -> Tensor:
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """softmax(q kᵀ + bias) v of `(windows, heads, pixels, channels)`."""
-    if exporting():
+    if exporting() or (torch.is_grad_enabled() and not q.is_cuda):  # what a CPU does there by itself, and more slowly
         return (q @ k.mT + bias).softmax(-1) @ v
     return F.scaled_dot_product_attention(q, k, v, bias.expand(len(q), -1, -1, -1), scale=1.0)

@@ -1,16 +1,32 @@
-"""Layers that the blocks of HSRA share. Features are `(B, H, W, C)`: channels last, in memory, too."""
+"""Layers that the blocks of HSRA share.
+
+Features are `(pixels, C)`: the pixels of B pictures of H rows and W columns, one after the other, whose `Shape` is
+handed on beside them. Runtimes would lay features with four axes out anew before every other operation.
+"""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from livecassi.engines.networks.stills.cost import Shortened
 
+Shape = tuple[int, int, int]  # (B, H, W)
 
-def depthwise(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Each channel of `(B, H, W, C)` convolved by its own odd kernel `(C, 1, k, k)`, zeros beyond the border."""
-    planes = features.permute(0, 3, 1, 2)  # a view: the memory stays channels last
-    done = F.conv2d(planes, weight, bias, padding=weight.shape[-1] // 2, groups=len(weight))
-    return done.permute(0, 2, 3, 1)
+
+def as_planes(features: Tensor, shape: Shape) -> Tensor:
+    """Features as `(B, C, H, W)`, a view: the memory stays channels last."""
+    return features.reshape(*shape, features.shape[-1]).permute(0, 3, 1, 2)
+
+
+def as_features(planes: Tensor) -> Tensor:
+    """Planes `(B, C, H, W)` as features."""
+    features: Tensor = planes.permute(0, 2, 3, 1).flatten(0, 2)
+    return features
+
+
+def depthwise(features: Tensor, shape: Shape, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Each channel convolved by its own odd kernel `(C, 1, k, k)`, zeros beyond the border."""
+    planes = as_planes(features, shape)
+    return as_features(F.conv2d(planes, weight, bias, padding=weight.shape[-1] // 2, groups=len(weight)))
 
 
 class FeedForward(nn.Module):
@@ -22,10 +38,10 @@ class FeedForward(nn.Module):
         self.mix = nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width)
         self.narrow = pointwise(2 * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, H, W, C)` to the same shape."""
+    def forward(self, x: Tensor, shape: Shape) -> Tensor:
+        """Features to as many."""
         wide = F.gelu(self.widen(x))
-        narrow: Tensor = self.narrow(F.gelu(depthwise(wide, self.mix.weight, self.mix.bias)))
+        narrow: Tensor = self.narrow(F.gelu(depthwise(wide, shape, self.mix.weight, self.mix.bias)))
         return narrow
 
 
@@ -36,10 +52,9 @@ class Down(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, H, W, C)` to `(B, H/2, W/2, 2C)`."""
-        planes: Tensor = self.conv(x.permute(0, 3, 1, 2))
-        return planes.permute(0, 2, 3, 1)
+    def forward(self, x: Tensor, shape: Shape) -> Tensor:
+        """`(pixels, C)` to `(pixels / 4, 2C)`."""
+        return as_features(self.conv(as_planes(x, shape)))
 
 
 class Up(Shortened):
@@ -53,16 +68,16 @@ class Up(Shortened):
         self.up = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
         self.join = pointwise(2 * width, width)
 
-    def forward(self, x: Tensor, kept: Tensor) -> Tensor:
-        """`x (B, H/2, W/2, 2C)` and `kept (B, H, W, C)` to `(B, H, W, C)`."""
+    def forward(self, x: Tensor, shape: Shape, kept: Tensor) -> Tensor:
+        """`x (pixels, 2C)` of that shape and `kept (4 pixels, C)` to `(4 pixels, C)`."""
         of_x, of_kept = self.join.weight.split(kept.shape[-1], 1)
-        planes = x.permute(0, 3, 1, 2)
+        planes = as_planes(x, shape)
         if self.literal:
-            raised = F.linear(self.up(planes).permute(0, 2, 3, 1), of_x)
+            raised = F.linear(as_features(self.up(planes)), of_x)
         else:
             weight = (self.up.weight.permute(2, 3, 0, 1) @ of_x.mT).permute(2, 3, 0, 1)
             assert self.up.bias is not None
-            raised = F.conv_transpose2d(planes, weight, of_x @ self.up.bias, stride=2).permute(0, 2, 3, 1)
+            raised = as_features(F.conv_transpose2d(planes, weight, of_x @ self.up.bias, stride=2))
         return raised + F.linear(kept, of_kept, self.join.bias)
 
 

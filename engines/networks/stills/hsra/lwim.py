@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from livecassi.engines.networks.stills.cost import Shortened
-from livecassi.engines.networks.stills.hsra.layers import depthwise, pointwise
-from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows, shift
+from livecassi.engines.networks.stills.hsra.layers import Shape, depthwise, pointwise
+from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows
 
 SIDE = 8
 LATENTS = 8
@@ -33,27 +33,27 @@ class LatentWindows(Shortened):
         self.local = nn.Conv2d(width, width, 3, padding=1, groups=width)
         self.out = pointwise(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, H, W, C)` to the same shape."""
+    def forward(self, x: Tensor, shape: Shape) -> Tensor:
+        """Features to as many."""
         value = self.value(x)
-        seen = self._literally(x, value) if self.literal else self._shortly(x, value)
-        read = shift(from_windows(seen, SIDE, *x.shape[1:3]), self.by)
-        mixed: Tensor = self.out(read + depthwise(value, self.local.weight, self.local.bias))
+        seen = self._literally(x, value, shape) if self.literal else self._shortly(x, value, shape)
+        read = from_windows(seen, shape, SIDE, self.by)
+        mixed: Tensor = self.out(read + depthwise(value, shape, self.local.weight, self.local.bias))
         return mixed
 
-    def _shortly(self, x: Tensor, value: Tensor) -> Tensor:
-        pixels, values = self._windows(x), self._windows(value)
+    def _shortly(self, x: Tensor, value: Tensor, shape: Shape) -> Tensor:
+        pixels, values = self._windows(x, shape), self._windows(value, shape)
         wanted = self.latents * self.scale
-        gathered = F.linear(pixels, wanted @ self.key.weight).mT.softmax(-1) @ values
+        gathered = (wanted @ self.key.weight @ pixels.mT).softmax(-1) @ values
         offered = F.linear(wanted + gathered * self.scale, self.query.weight.mT)
-        read: Tensor = (pixels @ offered.mT).softmax(-1) @ gathered
+        read: Tensor = (offered @ pixels.mT).softmax(1).mT @ gathered  # long rows are quicker than eight of a pixel
         return read
 
-    def _literally(self, x: Tensor, value: Tensor) -> Tensor:
-        queries, keys, values = (self._windows(part) for part in (self.query(x), self.key(x), value))
+    def _literally(self, x: Tensor, value: Tensor, shape: Shape) -> Tensor:
+        queries, keys, values = (self._windows(part, shape) for part in (self.query(x), self.key(x), value))
         gathered = (self.latents @ keys.mT * self.scale).softmax(-1) @ values
         read: Tensor = (queries @ (self.latents + gathered).mT * self.scale).softmax(-1) @ gathered
         return read
 
-    def _windows(self, features: Tensor) -> Tensor:
-        return into_windows(shift(features, -self.by), SIDE)
+    def _windows(self, features: Tensor, shape: Shape) -> Tensor:
+        return into_windows(features, shape, SIDE, self.by)

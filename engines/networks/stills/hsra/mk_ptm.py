@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from livecassi.engines.networks.stills.cost import Shortened
-from livecassi.engines.networks.stills.hsra.layers import depthwise, pointwise
+from livecassi.engines.networks.stills.hsra.layers import Shape, depthwise, pointwise
 
 
 class MultiKernelMixing(Shortened):
@@ -29,11 +29,11 @@ class MultiKernelMixing(Shortened):
         )
         self.out = pointwise(mixed, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, H, W, C)` to the same shape."""
+    def forward(self, x: Tensor, shape: Shape) -> Tensor:
+        """Features to as many."""
         untouched = x.shape[-1] - self.mixed
-        mixed: Tensor = self.out(F.gelu(self._mix(x[..., : self.mixed])))
-        return mixed + F.pad(x[..., self.mixed :], (self.mixed, 0)) if untouched else mixed
+        mixed: Tensor = self.out(F.gelu(self._mix(x[:, : self.mixed], shape)))
+        return mixed + F.pad(x[:, self.mixed :], (self.mixed, 0)) if untouched else mixed
 
     def kernel(self) -> tuple[Tensor, Tensor]:
         """All kernels as one `(m, 1, k, k)`, and what is added."""
@@ -43,10 +43,10 @@ class MultiKernelMixing(Shortened):
         assert convs[0].bias is not None
         return torch.stack(padded).sum(0), convs[0].bias
 
-    def _mix(self, x: Tensor) -> Tensor:
+    def _mix(self, x: Tensor, shape: Shape) -> Tensor:
         if not self.literal:
-            return depthwise(x, *self.kernel())
-        return torch.stack([depthwise(x, conv.weight, conv.bias) for conv in self._convs()]).sum(0)
+            return depthwise(x, shape, *self.kernel())
+        return torch.stack([depthwise(x, shape, conv.weight, conv.bias) for conv in self._convs()]).sum(0)
 
     def _convs(self) -> list[nn.Conv2d]:
         return [conv for conv in self.kernels if isinstance(conv, nn.Conv2d)]

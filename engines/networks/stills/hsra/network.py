@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from livecassi.calibration import System
 from livecassi.engines.networks.stills.bench import StillBench
 from livecassi.engines.networks.stills.hsra.blocks import HSRAAblation, Stage, global_stage, local_stage
-from livecassi.engines.networks.stills.hsra.layers import Down, Up, depthwise, pointwise
+from livecassi.engines.networks.stills.hsra.layers import Down, Up, as_features, as_planes, depthwise, pointwise
 from livecassi.engines.networks.stills.modulation import Modulation, Site
 from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.networks.stills.padding import padded
@@ -73,18 +73,21 @@ class Backbone(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Estimate `(B, C, H, W)` and masks `(B or 1, C, H, W)` to the better estimate and the last features.
 
-        H and W are multiples of 64. Features are `(B, H, W, width)`; `memory` is added to the first ones.
+        H and W are multiples of 64. Features are `(pixels, width)`; `memory` is added to the first ones.
         """
+        samples, height, width = shape = (len(estimate), *estimate.shape[2:])
+        by_2, by_4 = (samples, height // 2, width // 2), (samples, height // 4, width // 4)
         start = self.fuse(estimate, masks)
-        x = self.gate(self.embed(start).permute(0, 2, 3, 1), masks)
+        x = self.gate(as_features(self.embed(as_planes(start, shape))), masks)
         if memory is not None:
             x = x + memory
-        full = self.encoder1(x, modulation)
-        half = self.encoder2(self.down1(full), modulation)
-        quarter = self.bottleneck(self.down2(half), modulation)
-        half = self.decoder2(self.up2(quarter, half), modulation)
-        full = self.decoder1(self.up1(half, full), modulation)
-        return start + self.leave(full.permute(0, 3, 1, 2)), full
+        full = self.encoder1(x, shape, modulation)
+        half = self.encoder2(self.down1(full, shape), by_2, modulation)
+        quarter = self.bottleneck(self.down2(half, by_2), by_4, modulation)
+        half = self.decoder2(self.up2(quarter, by_4, half), by_2, modulation)
+        full = self.decoder1(self.up1(half, by_2, full), shape, modulation)
+        better = start + as_features(self.leave(as_planes(full, shape)))
+        return as_planes(better, shape), full
 
 
 class Fuse(nn.Module):
@@ -97,10 +100,10 @@ class Fuse(nn.Module):
             self.of_both.weight[:, :bands] += torch.eye(bands)
 
     def forward(self, estimate: Tensor, masks: Tensor) -> Tensor:
-        """`(B, C, H, W)` and `(B or 1, C, H, W)` to `(B, C, H, W)`, in memory channels last."""
+        """`(B, C, H, W)` and `(B or 1, C, H, W)` to features `(pixels, C)`."""
         of_estimate, of_masks = self.of_both.weight.split(estimate.shape[1], 1)
-        told = F.linear(masks.permute(0, 2, 3, 1), of_masks, self.of_both.bias)  # of a bench alone
-        return (F.linear(estimate.permute(0, 2, 3, 1), of_estimate) + told).permute(0, 3, 1, 2)
+        told = F.linear(as_features(masks), of_masks, self.of_both.bias)  # of a bench alone
+        return F.linear(as_features(estimate), of_estimate) + for_each(told, len(estimate) // len(masks))
 
 
 class MaskGate(nn.Module):
@@ -112,9 +115,15 @@ class MaskGate(nn.Module):
         self.spread = nn.Conv2d(width, width, 5, padding=2, groups=width)
 
     def forward(self, x: Tensor, masks: Tensor) -> Tensor:
-        """Features `(B, H, W, width)` and masks `(B or 1, C, H, W)` to features."""
-        told = depthwise(self.enter(masks.permute(0, 2, 3, 1)), self.spread.weight, self.spread.bias)
-        return x * (1 + torch.sigmoid(told))
+        """Features `(pixels, width)` and masks `(B or 1, C, H, W)` to features."""
+        shape = (len(masks), *masks.shape[2:])
+        told = depthwise(self.enter(as_features(masks)), shape, self.spread.weight, self.spread.bias)
+        return x * for_each(1 + torch.sigmoid(told), len(x) // len(told))
+
+
+def for_each(features: Tensor, samples: int) -> Tensor:
+    """What all samples share, for each of them."""
+    return features if samples == 1 else features.repeat(samples, 1)
 
 
 class HSRA(StillNetwork):

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from livecassi.calibration import System
 from livecassi.engines.networks.stills.bench import StillBench
-from livecassi.engines.networks.stills.hsra.layers import pointwise
+from livecassi.engines.networks.stills.hsra.layers import as_planes, pointwise
 from livecassi.engines.networks.stills.hsra.network import MULTIPLE, Backbone, Fuse, HSRASize, one_per_sample
 from livecassi.engines.networks.stills.modulation import Modulation, Site
 from livecassi.engines.networks.stills.network import StillNetwork
@@ -62,7 +62,8 @@ class HSRADUM(StillNetwork):
     ) -> list[Tensor]:
         """See `StillNetwork`."""
         masks = one_per_sample(bench)
-        estimate = self.fuse(bench.first_estimate(measurement), masks)
+        first = bench.first_estimate(measurement)
+        estimate = as_planes(self.fuse(first, masks), (len(first), *bench.size))
         beyond = padded(masks, MULTIPLE)
         features: Tensor | None = None
         estimates = []

@@ -1,29 +1,34 @@
-"""Pictures `(B, H, W, C)`, channels last, cut into square windows and put together again."""
+"""Pictures cut into square windows and put together again; features are `(pixels, C)` as in `layers`."""
 
 import torch
 from torch import Tensor
 
 from livecassi.engines.networks.pg_svrt.windows import exporting
+from livecassi.engines.networks.stills.hsra.layers import Shape
 
 
-def into_windows(features: Tensor, side: int) -> Tensor:
-    """`(B, H, W, C)` cut into windows `(B windows, side², C)`, both row by row."""
-    grid = features.unflatten(2, (-1, side)).unflatten(1, (-1, side)).transpose(2, 3)
-    windows: Tensor = grid.flatten(3, 4).flatten(0, 2)
-    return windows
+def into_windows(features: Tensor, shape: Shape, side: int, by: int = 0) -> Tensor:
+    """Pictures of that shape, cut into windows `(B windows, side², C)`, both row by row.
+
+    The windows begin `by` pixels below and to the right of the corner; the last ones go on at the other border.
+    """
+    samples, height, width = shape
+    pictures = _shifted(features.unflatten(0, shape), -by) if by else features
+    grid = pictures.reshape(samples, height // side, side, width // side, side, -1).transpose(2, 3)
+    return grid.reshape(-1, side * side, features.shape[-1])
 
 
-def from_windows(windows: Tensor, side: int, height: int, width: int) -> Tensor:
-    """The pictures `(B, height, width, C)` that `into_windows` cut."""
-    grid = windows.unflatten(1, (side, side)).unflatten(0, (-1, height // side, width // side)).transpose(2, 3)
-    pictures: Tensor = grid.flatten(3, 4).flatten(1, 2)
-    return pictures
-
-
-def shift(features: Tensor, by: int) -> Tensor:
-    """Pictures `(B, H, W, C)` moved in a circle by so many pixels, towards larger rows and columns."""
+def from_windows(windows: Tensor, shape: Shape, side: int, by: int = 0) -> Tensor:
+    """The features that `into_windows` cut."""
+    samples, height, width = shape
+    grid = windows.reshape(samples, height // side, width // side, side, side, -1).transpose(2, 3)
     if not by:
-        return features
+        return grid.reshape(samples * height * width, -1)
+    return _shifted(grid.reshape(samples, height, width, -1), by).flatten(0, 2)
+
+
+def _shifted(features: Tensor, by: int) -> Tensor:
+    """Pictures `(B, H, W, C)` moved in a circle by so many pixels, towards larger rows and columns."""
     if not exporting():
         return torch.roll(features, (by, by), (1, 2))
     for dim in (1, 2):  # a graph would look up every row and column in a table
