@@ -4,17 +4,18 @@ import html
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QStandardItemModel
+from PySide6.QtGui import QColor, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.engine_choice import wanted_file, why_not
 from livecassi.app.session import SessionStats
 from livecassi.app.windows.elided_label import ElidedLabel
-from livecassi.app.windows.theme import as_panel, dim_label, section_label
+from livecassi.app.windows.theme import DIM, as_panel, dim_label, section_label
 from livecassi.app.wording import pace_lines, weights_words
 from livecassi.calibration import Calibration
 from livecassi.engines import EngineInfo, EngineSpec
 
+SHOWN = 9  # letters of a name in the box; its list is as wide as it needs
 CAUTION = "These weights are {}: colours and details of the picture are not yet those that the network can give"
 
 
@@ -38,6 +39,9 @@ def _wrapped(lines: list[str]) -> str:
     return "<p>" + "<br>".join(html.escape(line) for line in lines) + "</p>"
 
 
+ROOM = 24  # px beside the names of the list
+
+
 class _EngineBox(QComboBox):
     """Tells before its list is seen."""
 
@@ -45,6 +49,7 @@ class _EngineBox(QComboBox):
 
     def showPopup(self) -> None:  # noqa: N802
         self.opening.emit()
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + ROOM)
         super().showPopup()
 
 
@@ -60,6 +65,8 @@ class EnginePanel(QWidget):
         super().__init__()
         as_panel(self)
         self.combo = _EngineBox()
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setMinimumContentsLength(SHOWN)  # longer names do not widen the panel
         self.combo.opening.connect(self.list_opening)
         self.combo.activated.connect(lambda index: self.engine_chosen.emit(self.combo.itemData(index)))
         self.options = QPushButton("Options…")
@@ -124,6 +131,8 @@ class EnginePanel(QWidget):
             if reason:
                 lines.append(f"{'Not ready' if mendable else 'Not available'}: {reason}")
             self.combo.setItemData(index, _wrapped(lines), Qt.ItemDataRole.ToolTipRole)
+            if mendable:
+                self.combo.setItemData(index, QColor(DIM), Qt.ItemDataRole.ForegroundRole)
             if reason and not mendable and isinstance(model, QStandardItemModel):
                 model.item(index).setEnabled(False)
         self.choose(chosen)

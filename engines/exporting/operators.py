@@ -15,7 +15,23 @@ OPERATORS = (
     mixed_precision.PRODUCTS
     | mixed_precision.MOVEMENT
     | mixed_precision.ELEMENTWISE
-    | {"Cast", "Exp", "Greater", "LayerNormalization", "Less", "ReduceMean", "ReduceSum", "Sigmoid", "Softmax", "Sqrt"}
+    | {
+        "Cast",
+        "Clip",
+        "Exp",
+        "Greater",
+        "LayerNormalization",
+        "Less",
+        "PRelu",
+        "ReduceL2",
+        "ReduceMean",
+        "ReduceSum",
+        "Sigmoid",
+        "Sign",
+        "Softmax",
+        "Softplus",
+        "Sqrt",
+    }
 )
 
 

@@ -44,7 +44,7 @@ class FeatureEncoder(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """Vectors `(B, D)` of planes `(B, C, H, W)`."""
-        features = self.first(F.pixel_unshuffle(padded(planes, FINER), FINER))
+        features = self.first(_unshuffled(padded(planes, FINER)))
         means: Tensor = self.mixing(self.wider(self.blocks(features)).mean((2, 3)))
         return means
 
@@ -60,6 +60,12 @@ class _Residual(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         added: Tensor = self.two(F.leaky_relu(self.one(features), SLOPE))
         return torch.add(features, added)
+
+
+def _unshuffled(planes: Tensor) -> Tensor:
+    """`F.pixel_unshuffle` by 4, whose own export computes with shapes: `(B, C, H, W)` to `(B, 16 C, H/4, W/4)`."""
+    apart = planes.unflatten(-1, (-1, FINER)).unflatten(-3, (-1, FINER))  # (B, C, H/4, 4, W/4, 4)
+    return apart.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
 
 
 def begin_evenly(network: nn.Module) -> None:
