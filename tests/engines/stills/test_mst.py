@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from livecassi.calibration import System
 from livecassi.engines.errors import EngineMismatchError
+from livecassi.engines.networks.stills import strips
 from livecassi.engines.networks.stills.cost import GIB, count_macs
 from livecassi.engines.networks.stills.modulation import Modulation
-from livecassi.engines.networks.stills.mst import MST, MST_L, MST_M, MST_S, MaskedBench, strips
+from livecassi.engines.networks.stills.mst import MST, MST_L, MST_M, MST_S, MaskedBench
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -63,7 +63,7 @@ def count_binary(bands: int, height: int, width: int) -> BinaryCost:
         assert isinstance(layer, nn.Conv2d)
         macs[isinstance(layer, BinaryConvolution)] += output.numel() * layer.weight[0].numel()
 
-    with torch.device("meta"), torch.no_grad():  # shapes alone
+    with torch.device("meta"), torch.enable_grad():  # shapes alone, and as in training every layer at once
         network = BiSRNet(System.SD_CASSI, bands)
         convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
         for layer in convolutions:

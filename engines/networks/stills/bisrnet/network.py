@@ -13,21 +13,32 @@ from torch import Tensor, nn
 from livecassi.calibration import System
 from livecassi.engines.errors import EngineMismatchError
 from livecassi.engines.networks.stills.bench import StillBench
-from livecassi.engines.networks.stills.bisrnet.units import BinaryUnit, Decrease, Down, Increase, RPReLU, Up
+from livecassi.engines.networks.stills.bisrnet.units import (
+    ROWS,
+    BinaryUnit,
+    Decrease,
+    Down,
+    Increase,
+    RPReLU,
+    Striped,
+    Up,
+)
+from livecassi.engines.networks.stills.cost import Shortened
 from livecassi.engines.networks.stills.modulation import Modulation, Site, modulated
 from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.networks.stills.padding import padded
+from livecassi.engines.networks.stills.strips import Beyond, in_strips, without_beside
 
 STEP_PX = 2
 LEVELS = 2  # halvings
 MULTIPLE = 8  # of both sides inside, as the authors pad
 
 
-class FeedForward(nn.Module):
+class FeedForward(Striped):
     """Channels twice doubled, mixed in space within groups of four, and twice halved again: all by signs."""
 
     def __init__(self, width: int) -> None:
-        super().__init__()
+        super().__init__(3)
         self.net = nn.Sequential(
             Increase(width, 1),
             Increase(2 * width, 1),
@@ -38,13 +49,14 @@ class FeedForward(nn.Module):
             Decrease(width, 1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def rows(self, x: Tensor, beyond: Beyond) -> Tensor:
         """`(B, C, H, W)` to the same shape."""
-        done: Tensor = self.net(x)
-        return done
+        for layer in self.net:
+            x = layer.rows(x, beyond) if isinstance(layer, Striped) else layer(x)
+        return x
 
 
-class NormedFeedForward(nn.Module):
+class NormedFeedForward(Shortened):
     """A LayerNorm over channels, where a prior may act, and `FeedForward`."""
 
     def __init__(self, width: int, site: str) -> None:
@@ -54,10 +66,13 @@ class NormedFeedForward(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, modulation: Modulation | None) -> Tensor:
-        """`(B, C, H, W)` to the same shape."""
-        normed = self.norm(x.movedim(1, -1)).movedim(-1, 1)
-        done: Tensor = self.fn(modulated(normed, modulation, self.site).contiguous())
-        return done
+        """x and what is added to it, `(B, C, H, W)`."""
+
+        def refined(x: Tensor, beyond: Beyond) -> Tensor:
+            normed = modulated(self.norm(x.movedim(1, -1)).movedim(-1, 1), modulation, self.site)
+            return self.fn.rows(normed.contiguous(), beyond) + without_beside(x, beyond, ROWS)
+
+        return in_strips(refined, x, 1, ROWS, whole=self.literal)
 
 
 class Block(nn.Module):
@@ -71,7 +86,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, modulation: Modulation | None) -> Tensor:
         """`(B, C, H, W)` to the same shape."""
         for block in self.blocks:
-            x = block(x, modulation) + x
+            x = block(x, modulation)
         return x
 
 

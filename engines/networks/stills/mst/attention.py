@@ -13,10 +13,19 @@ from torch.nn import functional as F
 from livecassi.engines.networks.stills.cost import Shortened
 from livecassi.engines.networks.stills.modulation import Modulation, Site, modulated
 from livecassi.engines.networks.stills.mst.mask_branch import MaskAttention
-from livecassi.engines.networks.stills.mst.strips import linear, put_together, strips
+from livecassi.engines.networks.stills.strips import (
+    Beyond,
+    convolved,
+    in_strips,
+    linear,
+    put_together,
+    strips,
+    without_beside,
+)
 
 EXPANSION = 4  # of the features inside the feed-forward part
 SHORTEST = 1e-12  # queries and keys
+ROWS = 1  # the dimension of features
 
 
 class SpectralAttention(Shortened):
@@ -45,19 +54,18 @@ class SpectralAttention(Shortened):
         attention = self._attention(x, modulation, site)
         first, second = cast("tuple[nn.Conv2d, nn.Conv2d]", (self.pos_emb[0], self.pos_emb[2]))
         parts = []
-        for strip in strips(x, whole=self.literal):
-            seen = modulated(strip.rows(x, 2), modulation, site, channels_last=True)
-            values = self.to_v(seen)
-            position = strip.convolved(F.gelu(strip.convolved(values, first, 2)), second, 1)
-            own = values[:, strip.first - max(strip.first - 2, 0) :][:, : strip.last - strip.first]
+        for strip in strips(x, ROWS, whole=self.literal):
+            values = self.to_v(modulated(strip.rows(x, 2), modulation, site, channels_last=True))
+            position = convolved(F.gelu(convolved(values, first, strip.beyond(2))), second, strip.beyond(1))
+            own = without_beside(without_beside(values, strip.beyond(2), ROWS), strip.beyond(1), ROWS)
             gathered = self._gathered(own * strip.rows(mask_weight), attention)
             parts.append(gathered + position + strip.rows(x))
-        return put_together(parts)
+        return put_together(parts, ROWS)
 
     def _attention(self, x: Tensor, modulation: Modulation | None, site: str) -> Tensor:
         """How much every channel takes from every other of its head, `(B, heads, D / heads, D / heads)`."""
         products, of_queries, of_keys = [], [], []
-        for strip in strips(x, whole=self.literal):
+        for strip in strips(x, ROWS, whole=self.literal):
             seen = modulated(strip.rows(x), modulation, site, channels_last=True).flatten(1, 2)
             queries, keys = self.to_q(seen), self.to_k(seen)
             products.append(self._by_head(keys).mT @ self._by_head(queries))
@@ -119,12 +127,13 @@ class NormedFeedForward(Shortened):
     def forward(self, x: Tensor, modulation: Modulation | None, site: str) -> Tensor:
         """x and what is added to it, `(B, H, W, D)`."""
         wider, within, back = self.fn.layers
-        parts = []
-        for strip in strips(x, whole=self.literal):
-            normed = modulated(self.norm(strip.rows(x, 1)), modulation, site, channels_last=True)
-            hidden = F.gelu(strip.convolved(F.gelu(linear(normed, wider)), within, 1))
-            parts.append(linear(hidden, back) + strip.rows(x))
-        return put_together(parts)
+
+        def refined(x: Tensor, beyond: Beyond) -> Tensor:
+            normed = modulated(self.norm(x), modulation, site, channels_last=True)
+            hidden = F.gelu(convolved(F.gelu(linear(normed, wider)), within, beyond))
+            return linear(hidden, back) + without_beside(x, beyond, ROWS)
+
+        return in_strips(refined, x, 1, ROWS, whole=self.literal)
 
 
 class Blocks(Shortened):

@@ -18,9 +18,9 @@ from livecassi.engines.networks.stills.bench import StillBench
 from livecassi.engines.networks.stills.modulation import Modulation, Site
 from livecassi.engines.networks.stills.mst.attention import Blocks
 from livecassi.engines.networks.stills.mst.mask_branch import sheared
-from livecassi.engines.networks.stills.mst.strips import convolved, linear
 from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.networks.stills.padding import padded
+from livecassi.engines.networks.stills.strips import convolved, linear
 
 MST_S, MST_M, MST_L = (2, 2, 2), (2, 4, 4), (4, 7, 5)  # blocks at full, half and quarter size
 
