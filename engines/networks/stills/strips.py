@@ -49,6 +49,8 @@ class Strip:
     def rows(self, picture: Tensor, beside: int = 0) -> Tensor:
         """Its rows of a picture and so many `beside` them, as far as the picture reaches."""
         first, last = max(self.first - beside, 0), min(self.last + beside, self.height)
+        if last - first == self.height:
+            return picture  # nothing to cut in an exported graph
         return picture.narrow(self.axis, first, last - first)
 
     def beyond(self, beside: int) -> Beyond:
@@ -80,5 +82,7 @@ def in_strips(
 
 def without_beside(rows: Tensor, beyond: Beyond, axis: int) -> Tensor:
     """Rows as they are, less the one on each side that a 3 x 3 convolution leaves out."""
+    if beyond == WHOLE:
+        return rows
     above, below = beyond
     return rows.narrow(axis, 1 - above, rows.shape[axis] - 2 + above + below)

@@ -128,8 +128,8 @@ class UNet(nn.Module):
 class BiSRNet(StillNetwork):
     """The network; bands are 2 px apart. Raises `EngineMismatchError` for a dual disperser.
 
-    Signs turn at the smallest rounding: results of another runtime, type or number of threads look the same and differ
-    by about 1 % of full scale (rms).
+    Signs turn at the smallest rounding, and the layers at both ends and the LayerNorms do round: results of another
+    runtime, type or number of threads look the same and differ by about 1 % of full scale (rms).
     """
 
     def __init__(self, system: System | str, bands: int) -> None:
