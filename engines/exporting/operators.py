@@ -16,16 +16,19 @@ OPERATORS = (
     | mixed_precision.MOVEMENT
     | mixed_precision.ELEMENTWISE
     | {
+        "AveragePool",
         "Cast",
         "Clip",
         "Exp",
         "Greater",
         "LayerNormalization",
+        "Log",
         "Less",
         "PRelu",
         "ReduceL2",
         "ReduceMean",
         "ReduceSum",
+        "Resize",
         "Sigmoid",
         "Sign",
         "Softmax",

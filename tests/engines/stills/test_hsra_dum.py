@@ -35,9 +35,10 @@ def perturbed(system: System, precondition: Precondition = Precondition.GAP) -> 
 
 
 def bench_of(system: System, shifts: list[float], height: int, width: int) -> tuple[Calibration, StillBench]:
-    """In float64."""
+    """In float64; the mask is nowhere so dark that steps would be shortened."""
     calibration = random_bench(system, SubSteps.POINT, shifts, height=height, width=width, seed=2)
-    calibration = replace(calibration, response=np.ones(BANDS, np.float32))
+    mask = 0.3 + np.float32(0.7) * calibration.mask
+    calibration = replace(calibration, mask=mask, response=np.ones(BANDS, np.float32))
     mask = torch.from_numpy(network_mask(calibration).copy()).double().expand(calibration.cube_shape)
     taps = band_taps(calibration.dispersion_px.tolist()) if system.single_disperser else ()
     return calibration, still_bench(mask, taps, calibration.measurement_shape[1])
@@ -62,6 +63,15 @@ def test_a_full_step_at_whole_shifts_explains_the_measurement(system: System) ->
     closer = data_step(estimate, measurement, bench, torch.ones(2, 1, 1), Precondition.GAP)
     assert (bench.forward(estimate) - measurement).abs().max() > 0.1
     assert (bench.forward(closer) - measurement).abs().max() < 1e-12
+
+
+def test_noise_where_hardly_any_light_falls_is_not_blown_up() -> None:
+    mask = torch.full((BANDS, 6, 9), 0.5, dtype=torch.float64)
+    mask[:, :, 0] = 0.01  # the first column of the frame sees no other
+    bench = still_bench(mask, band_taps(WHOLE), 17)
+    estimate, noise = torch.zeros(1, BANDS, 6, 9, dtype=torch.float64), torch.ones(1, 6, 17, dtype=torch.float64)
+    closer = data_step(estimate, noise, bench, torch.ones(1, 1, 1), Precondition.GAP)
+    assert closer.abs().max() < 5
 
 
 @pytest.mark.parametrize("size", [0.3, 1.0, 1.9])

@@ -23,6 +23,7 @@ from livecassi.engines.networks.stills.padding import padded
 
 STAGE_SIZE = HSRASize(28, (3, 3, 4, 3, 2))
 _HIDDEN = 32
+_LEAST_DENSITY = 0.05
 _SOFTPLUS_OF_ONE = 0.5413248546129181  # softplus of it is 1
 _PLAIN_STEP = 1 / 14  # about 1 / the usual diagonal of A Aᵀ for 28 bands and half-open masks
 
@@ -122,7 +123,7 @@ class StepSize(nn.Module):
     def forward(self, estimate: Tensor) -> Tensor:
         """`(B, C, H, W)` to `(B, 1, 1)`."""
         chosen: Tensor = self.out(F.gelu(self.hidden(estimate.mean((-2, -1)))))
-        return F.softplus(chosen + _SOFTPLUS_OF_ONE).unsqueeze(-1)
+        return -F.logsigmoid(-chosen - _SOFTPLUS_OF_ONE).unsqueeze(-1)  # softplus, which runtimes lack as torch has it
 
 
 def data_step(
@@ -130,9 +131,10 @@ def data_step(
 ) -> Tensor:
     """Z − μ Aᵀ((A Z − Y) / s), s the diagonal of A Aᵀ or 1.
 
-    Z `(B, C, H, W)`, Y `(B, H, W')`; μ is one number or `(B, 1, 1)`.
+    Z `(B, C, H, W)`, Y `(B, H, W')`; μ is one number or `(B, 1, 1)`. Columns at the edge that see hardly any light, and
+    mostly noise, take a shorter step: s is at least 0.05, which is ours.
     """
     residual = bench.forward(estimate) - measurement
     if precondition is Precondition.GAP:
-        residual = residual / bench.density
+        residual = residual / bench.density.clamp(min=_LEAST_DENSITY)
     return estimate - bench.adjoint(step * residual)

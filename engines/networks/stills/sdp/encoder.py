@@ -65,7 +65,8 @@ class _Residual(nn.Module):
 def _unshuffled(planes: Tensor) -> Tensor:
     """`F.pixel_unshuffle` by 4, whose own export computes with shapes: `(B, C, H, W)` to `(B, 16 C, H/4, W/4)`."""
     apart = planes.unflatten(-1, (-1, FINER)).unflatten(-3, (-1, FINER))  # (B, C, H/4, 4, W/4, 4)
-    return apart.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+    together: Tensor = apart.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+    return together
 
 
 def begin_evenly(network: nn.Module) -> None:
