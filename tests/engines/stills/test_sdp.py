@@ -16,6 +16,7 @@ from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.networks.stills.sdp import HOST, LIGHT, USUAL, Oracle, SDPNetwork, SDPSize, Sites
 from livecassi.engines.networks.stills.sdp.diffusion import Schedule
 from livecassi.engines.networks.stills.sdp.encoder import FeatureEncoder
+from livecassi.engines.networks.stills.sdp.standard import Standardised
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -208,6 +209,35 @@ def test_the_encoders_cost_what_was_planned(size: SDPSize, gmac: float, millions
             encoder(torch.empty(1, 28, 256, 256))
     assert counter.get_total_flops() / 2e9 == pytest.approx(gmac, rel=0.02)
     assert sum(one.numel() for one in encoder.parameters()) / 1e6 == pytest.approx(millions, rel=0.02)
+
+
+def test_vectors_are_standardised_over_the_scenes_of_past_batches() -> None:
+    standard, offsets = Standardised(3), torch.tensor([4.0, -2.0, 0.0])
+    random = torch.Generator().manual_seed(2)
+
+    def batch(size: int = 6) -> Tensor:
+        return (offsets + 0.1 * torch.randn(size, 3, generator=random)).requires_grad_()
+
+    for _ in range(60):
+        standard(batch())
+    many = standard.eval()(batch(4000))
+    torch.testing.assert_close(many.mean(0), torch.zeros(3), atol=0.5, rtol=0)
+    torch.testing.assert_close(many.std(0), torch.ones(3), atol=0.3, rtol=0)
+    two = batch(2)
+    torch.testing.assert_close(standard(two)[:1], standard(two[:1]))  # whatever else is in the batch
+    before = {name: tensor.clone() for name, tensor in standard.state_dict().items()}
+    held = standard.train()(two.detach())
+    torch.testing.assert_close(held, standard.eval()(two))
+    assert all(torch.equal(before[name], tensor) for name, tensor in standard.state_dict().items())
+
+
+def test_no_gradient_makes_standardised_vectors_equal() -> None:
+    standard, vectors = Standardised(4), torch.randn(5, 4, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    found = standard(vectors)
+    torch.autograd.backward((found * torch.arange(20.0).reshape(5, 4).sin()).sum())
+    assert vectors.grad is not None
+    torch.testing.assert_close(vectors.grad.sum(0), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close((vectors.grad * (vectors - vectors.mean(0))).sum(0), torch.zeros(4), atol=1e-4, rtol=0)
 
 
 # ---- lessons ---------------------------------------------------------------------------------------------------------

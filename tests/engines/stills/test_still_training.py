@@ -234,8 +234,8 @@ def run_stage(folder: Path, order: Recipe) -> tuple[Path, dict[str, Tensor]]:
 
 
 def test_the_first_stage_leaves_the_host_and_the_second_the_encoder_of_the_truth(tmp_path: Path, host: Path) -> None:
-    weights, first = run_stage(tmp_path / "one", sdp_recipe(1, host, "run.ema=0.9"))
-    _, second = run_stage(tmp_path / "two", sdp_recipe(2, weights, "run.gradient_clip=0.2"))
+    weights, first = run_stage(tmp_path / "one", sdp_recipe(1, host))
+    _, second = run_stage(tmp_path / "two", sdp_recipe(2, weights, "run.gradient_clip=0.2", "run.ema=0.9"))
     torch.manual_seed(0)
     fresh = sdp_task(sdp_recipe(1, host)).build()
     load_start(fresh, host, sdp_task(sdp_recipe(1, host)))
@@ -244,19 +244,14 @@ def test_the_first_stage_leaves_the_host_and_the_second_the_encoder_of_the_truth
     def changed(one: dict[str, Tensor], other: dict[str, Tensor]) -> set[str]:
         return {name for name in one if not torch.equal(one[name], other[name])}
 
-    parts = {"host", "prior.exact", "prior.measured", "prior.denoiser", "injectors"}
+    parts = {"host", "prior.exact", "prior.standard", "prior.measured", "prior.denoiser", "injectors"}
 
     def touched(names: set[str]) -> set[str]:
         return {part for part in parts if any(name.startswith(f"{part}.") for name in names)}
 
     assert touched(changed(before, first)) == parts - {"host"}
-    assert touched(changed(first, second)) >= parts - {"prior.exact"} - {"host"}
-    averaged = {name.split(".")[0] for name in changed(first, second)}
-    assert "host" in averaged
+    assert touched(changed(first, second)) == parts - {"prior.exact", "prior.standard"}
     assert torch.equal(before["prior.starts"], second["prior.starts"])
-    exact = [name for name in first if name.startswith("prior.exact.")]
-    kept = read_checkpoint(tmp_path / "one" / "step-000000003.checkpoint").weights
-    assert all(torch.equal(kept[name], second[name]) for name in exact)
 
 
 @pytest.mark.parametrize("stage", [1, 2])
@@ -275,15 +270,15 @@ def test_the_errors_of_cubes_and_vectors_fall(stage: int, host: Path) -> None:
         return float(staged_error(lesson.cubes, truth)), float((lesson.predicted - lesson.exact).abs().mean())
 
     before = losses()
-    optimiser = torch.optim.Adam([one for one in network.parameters() if one.requires_grad], 1e-2)
+    optimiser = torch.optim.Adam([one for one in network.parameters() if one.requires_grad], 1e-3)
     torch.manual_seed(1)
-    for _ in range(120):
+    for _ in range(150):
         optimiser.zero_grad()
         torch.autograd.backward(made.loss(network, batch))
         optimiser.step()
     after = losses()
-    assert after[0] < 0.9 * before[0]
-    assert after[1] < 0.9 * before[1]
+    assert after[0] < (0.95 if stage == 1 else 0.7) * before[0]  # a host that is held still, drawn at random
+    assert after[1] < 0.8 * before[1]
     held = network.host if stage == 1 else network.prior.exact
     assert all(parameter.grad is None for parameter in held.parameters())
 

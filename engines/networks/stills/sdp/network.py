@@ -40,6 +40,10 @@ class SDPNetwork(StillNetwork):
         self.prior = DiffusionPrior(host.bands, size)
         self.injectors = Injectors(host.injection_sites(), size.dim, Sites(sites))
 
+    def prepare(self, mask: Tensor, shifts_px: Sequence[float] | None = None, columns: int | None = None) -> StillBench:
+        """As the host prepares it."""
+        return self.host.prepare(mask, shifts_px, columns)
+
     def injection_sites(self) -> tuple[Site, ...]:
         """Those of the host."""
         return self.host.injection_sites()

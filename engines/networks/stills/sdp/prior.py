@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from livecassi.engines.networks.stills.sdp.diffusion import Denoiser, Schedule
 from livecassi.engines.networks.stills.sdp.encoder import FeatureEncoder
+from livecassi.engines.networks.stills.sdp.standard import Standardised
 
 STARTS = 8  # starting noises that are kept with the weights
 STARTS_SEED = 2507_13769
@@ -55,6 +56,7 @@ class DiffusionPrior(nn.Module):
         self.dim, self.schedule = size.dim, Schedule()
         self.measured = FeatureEncoder(bands, size.width, size.blocks, size.dim)
         self.exact = FeatureEncoder(2 * bands, size.width, size.blocks, size.dim)
+        self.standard = Standardised(size.dim)
         self.denoiser = Denoiser(size.dim)
         noise = np.random.default_rng(STARTS_SEED).standard_normal((STARTS, size.dim), np.float32)
         self.register_buffer("starts", torch.from_numpy(noise))
@@ -77,9 +79,9 @@ class DiffusionPrior(nn.Module):
     def exactly(self, truth: Tensor, h0: Tensor) -> Tensor:
         """z_0 `(B, D)`: what is to be predicted, of the truth and the first estimate, both `(B, C, H, W)`.
 
-        Its numbers have mean 0 and variance 1 (ours), as the noise has: else they grow in training without limit.
+        Each number has mean 0 and variance 1 over scenes, and so have all of a scene together, as the noise (ours).
         """
-        return F.layer_norm(self.exact(torch.cat([truth, h0], 1)), (self.dim,))
+        return F.layer_norm(self.standard(self.exact(torch.cat([truth, h0], 1))), (self.dim,))
 
 
 @dataclass(frozen=True, slots=True)
