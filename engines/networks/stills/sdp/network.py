@@ -5,6 +5,7 @@ network (MST and BiSRNet there); two stages of training. The layers, sizes, site
 ours, mst-bisrnet-sdp.md, 3.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, overload
 
 import torch
