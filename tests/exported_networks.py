@@ -16,7 +16,10 @@ from livecassi.calibration import Calibration, CalibrationHeader, System
 from livecassi.engines.exporting.card import NetworkCard
 from livecassi.engines.exporting.export import exported
 from livecassi.engines.exporting.registry import ExportRequest, Reference
+from livecassi.engines.networks import find_network
+from livecassi.engines.networks.drawn import drawn_bench, save_drawn_weights
 from livecassi.engines.networks.pg_svrt.difference import difference
+from livecassi.engines.networks.stills.family import still_family
 from livecassi.engines.runtimes.preparation import Unwatched
 
 BANDS, STEP = 30, 2
@@ -35,7 +38,7 @@ class Export:
 class Exports:
     """Exports networks for scenes of 20 x 36, or 16 x 24, each once for all tests: torch's exporter takes its time.
 
-    `folder` holds their weights. With a mask baked in the bench is `bench(system, 20, 36)`.
+    `folder` holds their weights. With a mask baked in the bench is `bench(system, 20, 36)`, for still networks another.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +49,11 @@ class Exports:
         """The network for a system, its mask baked in or an input."""
         if (network, system, baked) not in self._made:
             height, width = (20, 36) if network == "pg-svrt" else (16, 24)
-            calibration = bench(system, height, width) if baked else None
+            calibration = None
+            if baked and network in still_family():
+                calibration = drawn_bench(find_network(network), system, height, width)
+            elif baked:
+                calibration = bench(system, height, width)
             weights = weights_of(network, system, self._folder)
             request = ExportRequest(network, weights, system, height, width, calibration=calibration)
             self._made[network, system, baked] = Export(request, *exported(request, Unwatched()))
@@ -59,6 +66,10 @@ def weights_of(network: str, system: System, folder: Path) -> Path:
         return shipped_folder() / f"live-{system}.safetensors"
     if network == "pg-svrt":
         return save_pg_svrt(folder / f"{network}-{system}.safetensors", system)
+    if network in still_family():
+        path = folder / f"{network}-{system}.safetensors"
+        save_drawn_weights(network, path, system)
+        return path
     raise AssertionError(f"no weights for '{network}': add them to tests/exported_networks.py")
 
 

@@ -24,7 +24,7 @@ from livecassi.engines.networks.registry import NetworkSpec
 from livecassi.engines.networks.sliding_window import Frames, Output
 
 T, STEP = 3, 2
-NET = NetworkSpec("tiny", "tiny", T, BANDS, STEP, 0, frozenset(System), lambda _: pytest.fail("nobody builds it"))
+NET = NetworkSpec("tiny", "tiny", T, BANDS, STEP, frozenset(System), lambda _: pytest.fail("nobody builds it"))
 PICKS = ((4, 6), (0, 0), (HEIGHT - 1, WIDTH - 1))
 WANTED = Wanted(True, 0.02, PICKS, 3)
 PEDESTAL = 0.01

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from livecassi.app.runtimes_figures import Report as Timings
     from livecassi.app.runtimes_figures import Row
-    from livecassi.app.stills_benchmark import Cost, Report
+    from livecassi.app.stills_benchmark import Report
+    from livecassi.engines.networks.stills.tally import Cost
 
 DUEL = ("hsra-s", "mst-s")
 GIB, MIB = 2**30, 2**20
@@ -41,7 +42,8 @@ def stills(
     from livecassi.app.progress import doing
     from livecassi.app.runtimes_benchmark import Plan, parse_sizes
     from livecassi.app.runtimes_contest import Terms
-    from livecassi.app.stills_benchmark import SYSTEM, check_names, hosts, run_stills
+    from livecassi.app.stills_benchmark import check_names, hosts, run_stills
+    from livecassi.calibration import System
     from livecassi.engines.networks.contest.fresh_process import measure_fresh
     from livecassi.engines.networks.stills.family import still_family
     from livecassi.engines.precision import Precision
@@ -53,7 +55,7 @@ def stills(
     check_names(names)
     plan = Plan(
         tuple(names),
-        SYSTEM,
+        System.SD_CASSI,
         parse_sizes(size)[:1],
         precisions=chosen_words("precisions", precisions, Precision),
         places=(Place.CPU,),

@@ -9,10 +9,8 @@ from livecassi.calibration import Calibration
 from livecassi.drivers import Frame
 from livecassi.engines.frame_engine import Colours, Wanted
 from livecassi.engines.networks.device_network import DeviceNetwork
-from livecassi.engines.networks.inputs import Brightness
+from livecassi.engines.networks.inputs import LOOK_SIDE, Brightness, peak_of
 from livecassi.engines.runtimes.device.frame_inputs import correction_inputs, pick_weights
-
-LOOK_SIDE = 128  # of a frame, about so many rows and columns are looked at to tell how bright it is
 
 Picks = tuple[tuple[int, int], ...]
 
@@ -33,7 +31,7 @@ class FrameSettings:
         self._matrix = colours.matrix(calibration.wavelengths_nm)
         self._brightness = Brightness(calibration, brightness)
         self._light: Light | None = None
-        self._mean: Callable[[Frame], float] = lambda _: 0.0
+        self._look: Callable[[Frame], tuple[float, float]] = lambda _: (0.0, 0.0)
 
     def forget_brightness(self) -> None:
         """The next frame is as bright as it is, whatever those before were."""
@@ -42,8 +40,8 @@ class FrameSettings:
     def tell(self, device: DeviceNetwork, frame: Frame, light: Light, wanted: Wanted) -> Picks:
         """Tell the device what holds for a pass whose newest frame this is; gives the picks whose spectra it makes."""
         if light != self._light:
-            self._mean, self._light = self._mean_in(light), light
-        self._brightness.choose_by(self._mean(frame))
+            self._look, self._light = self._look_in(light), light
+        self._brightness.choose_by(*self._look(frame))
         to_network = self._brightness.to_network
         device.tell_all(
             ("gain", "offset"),
@@ -68,9 +66,14 @@ class FrameSettings:
         )
         return picks
 
-    def _mean_in(self, light: Light) -> Callable[[Frame], float]:
-        """What tells the mean of the measurement that a frame will be."""
+    def _look_in(self, light: Light) -> Callable[[Frame], tuple[float, float]]:
+        """What tells mean and peak of the measurement that a frame will be."""
         rows, columns = (slice(None, None, max(1, side // LOOK_SIDE)) for side in self._calibration.measurement_shape)
         scale = correction_inputs(self._calibration, light.bit_depth, light.pedestal)
         gain, offset = (np.ascontiguousarray(scale[name][rows, columns]) for name in ("gain", "offset"))
-        return lambda frame: float((frame.pixels[rows, columns] * gain + offset).mean(dtype=np.float64))
+
+        def look(frame: Frame) -> tuple[float, float]:
+            measured = frame.pixels[rows, columns] * gain + offset
+            return float(measured.mean(dtype=np.float64)), peak_of(measured)
+
+        return look

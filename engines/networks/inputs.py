@@ -21,6 +21,8 @@ LARGEST_SHIFT_ERROR_PX = 0.5  # of a band to the multiple of the step that a net
 FAINTEST_RESPONSE = 0.05  # of the largest; a band below it is not raised further, it would be noise
 USUAL_BRIGHTNESS = 0.2  # mean of a scene of full scale 1
 DARKEST, BRIGHTEST = 0.03, 0.7  # means of scenes that a network takes as they are
+USUAL_PEAK = 0.8  # brighter than all but a thousandth of the places of a scene of full scale 1
+LOOK_SIDE = 128  # of a measurement, about so many rows and columns are looked at for the peak
 
 
 def check_bench(calibration: Calibration, network: NetworkSpec) -> None:
@@ -105,7 +107,8 @@ class Brightness:
     """Scales measurements to what a network was trained on and its cubes back.
 
     `factor` None: chosen from the measurement, 1 where the calibration's units already give a usual brightness, and
-    kept while that stays usual, so that a video does not flicker.
+    kept while that stays usual, so that a video does not flicker. What is dark but for bright spots is not raised
+    beyond what these spots may be.
     """
 
     def __init__(self, calibration: Calibration, factor: float | None = None) -> None:
@@ -118,14 +121,16 @@ class Brightness:
 
     def choose(self, values: Array32) -> None:
         """Look at a measurement `(H, W')` and keep or change the factor."""
-        self.choose_by(float(values.mean(dtype=np.float64)))
+        if self._given is None:
+            self.choose_by(float(values.mean(dtype=np.float64)), peak_of(thinned(values)))
 
-    def choose_by(self, mean: float) -> None:
-        """As `choose`, for the mean of a measurement."""
-        mean /= self._white
-        if self._given is not None or mean <= 0 or DARKEST <= mean * self._factor <= BRIGHTEST:
+    def choose_by(self, mean: float, peak: float) -> None:
+        """As `choose`, for the mean and the peak of a measurement."""
+        mean, peak = mean / self._white, peak / self._white
+        if self._given is not None or mean <= 0 or _is_usual(mean * self._factor, peak * self._factor):
             return
-        self._factor = 1.0 if DARKEST <= mean <= BRIGHTEST else USUAL_BRIGHTNESS / mean
+        usual = USUAL_BRIGHTNESS / mean
+        self._factor = 1.0 if _is_usual(mean, peak) else min(usual, USUAL_PEAK / peak) if peak > 0 else usual
 
     def forget(self) -> None:
         """Choose afresh."""
@@ -141,3 +146,18 @@ class Brightness:
     def from_network(self) -> Array32:
         """What the bands of a cube are multiplied by, `(C, 1, 1)`."""
         return (self._gain / np.float32(self._factor))[:, None, None].astype(np.float32)
+
+
+def thinned(values: Array32) -> Array32:
+    """Some rows and columns of a measurement."""
+    rows, columns = (slice(None, None, max(1, side // LOOK_SIDE)) for side in values.shape)
+    return values[rows, columns]
+
+
+def peak_of(values: Array32) -> float:
+    """What all but a thousandth of the values do not reach."""
+    return float(np.percentile(values, 99.9))
+
+
+def _is_usual(mean: float, peak: float) -> bool:
+    return DARKEST <= mean <= BRIGHTEST or (mean < DARKEST and USUAL_PEAK / 2 <= peak <= 1)

@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 from livecassi.app.commands.benchmark import benchmark_app
 from livecassi.app.runtimes_benchmark import Plan
 from livecassi.app.runtimes_contest import Terms
-from livecassi.app.stills_benchmark import PUBLISHED, SYSTEM, cost_of, run_stills
+from livecassi.app.stills_benchmark import run_stills
+from livecassi.calibration import System
 from livecassi.engines.errors import EngineUnavailableError
+from livecassi.engines.networks.stills.tally import PUBLISHED, cost_of
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.offers import Offer, Place
 from livecassi.engines.runtimes.preparation import Unwatched
@@ -48,7 +50,7 @@ def test_published_costs_are_met() -> None:
 def test_two_networks_are_timed_in_turn() -> None:
     plan = Plan(
         ("hsra-s", "mst-s"),
-        SYSTEM,
+        System.SD_CASSI,
         ((16, 24),),
         (RuntimeName.TORCH,),
         places=(Place.CPU,),

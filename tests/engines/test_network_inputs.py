@@ -200,3 +200,20 @@ def test_a_factor_that_was_given_is_kept() -> None:
     brightness.forget()
     assert brightness.to_network == 2.5
     np.testing.assert_allclose(brightness.from_network, 0.4)
+
+
+def test_bright_spots_in_the_dark_are_not_raised_beyond_what_spots_may_be() -> None:
+    """As in the published snapshots: 5 % of the full scale on the average, and a few places at the top of it."""
+    calibration = even(bench(System.SD_CASSI))
+    white = sensing_model(calibration).forward(np.ones(calibration.cube_shape, np.float32)).mean()
+    values = np.full(calibration.measurement_shape, 0.002 * white, np.float32)
+    values[3:8, 5:12] = 0.1 * white
+    spots = Brightness(calibration)
+    spots.choose(values)
+    assert values.max() * spots.to_network == pytest.approx(0.8 * white, rel=0.01)
+    kept = spots.to_network
+    spots.choose(values * np.float32(1.2))
+    assert spots.to_network == kept, "a video does not flicker"
+    even = Brightness(calibration)
+    even.choose(np.full_like(values, 0.002 * white))
+    assert even.to_network == pytest.approx(100, rel=0.01)

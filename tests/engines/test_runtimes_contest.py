@@ -14,6 +14,7 @@ from livecassi.engines.networks.contest.candidates import Candidate, Way, candid
 from livecassi.engines.networks.contest.steady import allocations, flatness
 from livecassi.engines.networks.contest.tasks import NETWORKS, draw_task, save_untrained
 from livecassi.engines.networks.contest.turns import Clocks, in_turns
+from livecassi.engines.networks.stills.family import still_family
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.offers import Offer, Place
@@ -187,7 +188,7 @@ def test_a_resident_set_that_grows_is_seen() -> None:
 
 
 def test_every_network_that_is_exported_has_a_task() -> None:
-    assert set(NETWORKS) == set(export_specs())
+    assert {*NETWORKS, *still_family()} == set(export_specs())
     with pytest.raises(EngineUnavailableError, match="nothing is drawn for network 'wishful'"):
         draw_task("wishful", Path("w.safetensors"), System.DD_CASSI, (24, 40))
 

@@ -125,7 +125,7 @@ from onnx_on_host import NetworkOnHost  # noqa: E402 - needs onnxruntime
 from tiny_networks import video_network  # noqa: E402 - needs onnx
 
 T, STEP, SYSTEM = 3, 2, System.SD_CASSI
-NET = NetworkSpec("tiny", "tiny", T, BANDS, STEP, 0, frozenset(System), lambda _: pytest.fail("nobody builds it"))
+NET = NetworkSpec("tiny", "tiny", T, BANDS, STEP, frozenset(System), lambda _: pytest.fail("nobody builds it"))
 GPU = Offer(RuntimeName.TENSORRT_RTX, Place.CUDA, True, "ready", "1.7")
 COLOURS = device_colours()
 

@@ -177,7 +177,9 @@ def test_what_the_network_is_told_measures_what_the_bench_measures(system: Syste
         usual,
         wavelengths_nm=nm,
         dispersion_px=((nm - 404) * 0.19).astype(np.float32),
-        mask=0.5 + 0.4 * np.sin(np.mgrid[:HEIGHT, : 90 + (0 if system.single_disperser else 56)].sum(axis=0) / 3, dtype=np.float32),
+        mask=0.5
+        + 0.4
+        * np.sin(np.mgrid[:HEIGHT, : 90 + (0 if system.single_disperser else 56)].sum(axis=0) / 3, dtype=np.float32),
         response=(1 + 0.3 * np.sin(nm / 60)).astype(np.float32),
     )
     width = calibration.cube_shape[2]
