@@ -214,6 +214,6 @@ def test_bright_spots_in_the_dark_are_not_raised_beyond_what_spots_may_be() -> N
     kept = spots.to_network
     spots.choose(values * np.float32(1.2))
     assert spots.to_network == kept, "a video does not flicker"
-    even = Brightness(calibration)
-    even.choose(np.full_like(values, 0.002 * white))
-    assert even.to_network == pytest.approx(100, rel=0.01)
+    uniform = Brightness(calibration)
+    uniform.choose(np.full_like(values, 0.002 * white))
+    assert uniform.to_network == pytest.approx(100, rel=0.01)

