@@ -125,6 +125,8 @@ else
             --json "$out/pg-svrt.json"
         step benchmark-runtimes "$python" -m livecassi.app.command_line benchmark runtimes --places cuda --rounds 10 \
             --json "$out/runtimes.json"
+        step benchmark-stills "$python" -m livecassi.app.command_line benchmark runtimes --places cuda --rounds 10 \
+            --system sd-cassi --networks hsra-s,hsra-dum-3,mst-s,bisrnet --sizes 256,660 --json "$out/stills.json"
     else
         printf '\nno CUDA device here: the benchmark is left out\n'
     fi
