@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from livecassi.engines.weights import WeightsCard, read_card
 
 SUFFIX = ".safetensors"
 FOLDER_VARIABLE = "LIVECASSI_WEIGHTS"
+REMEMBERED = 512  # cards: every engine of a list asks for all of them, a dozen times when a window opens it
 
 
 class Place(StrEnum):
@@ -55,17 +57,18 @@ def shipped_folder() -> Path:
 def look_for_weights(user: Path | None = None, shipped: Path | None = None) -> tuple[list[WeightsFile], list[Unusable]]:
     """Every file of weights, best first: the user's own before the shipped, newer before older; and what is unusable.
 
-    Only cards are read. Other folders than the usual two can be given.
+    Only cards are read, and again only where a file has changed. Other folders than the usual two can be given.
     """
     usable: list[WeightsFile] = []
     unusable: list[Unusable] = []
     for place, folder in ((Place.USER, user or user_folder()), (Place.SHIPPED, shipped or shipped_folder())):
         found: list[WeightsFile] = []
         for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
-            try:
-                found.append(WeightsFile(path, place, read_card(path)))
-            except WeightsError as error:
-                unusable.append(Unusable(path, place, str(error)))
+            card = _card(path)
+            if isinstance(card, WeightsCard):
+                found.append(WeightsFile(path, place, card))
+            else:
+                unusable.append(Unusable(path, place, card))
         usable += sorted(found, key=lambda file: file.card.created, reverse=True)
     return usable, unusable
 
@@ -76,3 +79,24 @@ def find_weights(
     """The files of weights for this network and system, best first, in the order of `look_for_weights`."""
     usable, _ = look_for_weights(user, shipped)
     return [file for file in usable if file.card.network == network and file.card.system == system]
+
+
+def _card(path: Path) -> WeightsCard | str:
+    """The card of a file, or why it has none."""
+    try:
+        present = path.stat()
+    except OSError:
+        return _read(path)
+    return _remembered(path, present.st_mtime_ns, present.st_ctime_ns, present.st_size, present.st_ino)
+
+
+@lru_cache(REMEMBERED)
+def _remembered(path: Path, *_version: int) -> WeightsCard | str:
+    return _read(path)
+
+
+def _read(path: Path) -> WeightsCard | str:
+    try:
+        return read_card(path)
+    except WeightsError as error:
+        return str(error)

@@ -75,6 +75,33 @@ def test_the_users_newest_weights_come_first_then_the_shipped(user: Path, tmp_pa
     assert [file.place for file in elsewhere] == [Place.USER]
 
 
+def test_cards_are_read_again_only_where_files_have_changed(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every engine of the list asks for all weights, many times when a window opens it."""
+    read: list[str] = []
+
+    def reading(path: Path) -> WeightsCard:
+        read.append(path.stem)
+        return read_card(path)
+
+    monkeypatch.setattr(weight_places, "read_card", reading)
+    put(user, "a", 1)
+    content = put(user, "b", 2).read_bytes()
+    (user / "b.safetensors").write_bytes(content[:50])
+    for _ in range(3):
+        (usable,), (unusable,) = look_for_weights()
+        assert usable.path.stem == "a"
+        assert "b.safetensors is truncated" in unusable.reason
+    assert sorted(read) == ["a", "b"]
+    (user / "b.safetensors").write_bytes(content)
+    (user / "a.safetensors").unlink()
+    put(user, "a", 3, network="another")
+    for _ in range(2):
+        usable_now, unusable_now = look_for_weights()
+        assert [(file.path.stem, file.card.network) for file in usable_now] == [("a", "another"), ("b", "net")]
+        assert unusable_now == []
+    assert sorted(read) == ["a", "a", "b", "b"]
+
+
 def test_a_broken_file_does_not_hide_the_others(run: Run, user: Path) -> None:
     good = put(user, "good", 1)
     (user / "broken.safetensors").write_bytes(good.read_bytes()[:50])
