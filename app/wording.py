@@ -53,7 +53,7 @@ def correction_text(flags: MeasurementFlag) -> tuple[str, str]:
 
 
 def pace_lines(info: EngineInfo) -> list[str]:
-    """What to know about the time of an engine's cubes; nothing for one that looks at one frame at a time."""
+    """What to know about an engine's cubes: how late they come, and whether it was made for this bench."""
     lines = []
     if info.latency:
         lines.append(f"shows the scene {info.latency} {'frame' if info.latency == 1 else 'frames'} late")
@@ -61,7 +61,14 @@ def pace_lines(info: EngineInfo) -> list[str]:
         lines.append(f"{info.hop} frames per pass")
     if not lines and info.window > 1:
         lines.append(f"looks at {info.window} frames for each cube")
+    if adaptation_words(info):
+        lines.append("adapted to this bench: an approximation")
     return lines
+
+
+def adaptation_words(info: EngineInfo) -> str:
+    """How the network of an engine was adapted to bands that it was not made for; empty where it was not."""
+    return dict(info.options).get("adapted", "")
 
 
 def weights_words(info: EngineInfo) -> tuple[str, str]:

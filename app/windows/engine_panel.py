@@ -4,18 +4,18 @@ import html
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.engine_choice import wanted_file, why_not
 from livecassi.app.session import SessionStats
 from livecassi.app.windows.elided_label import ElidedLabel
-from livecassi.app.windows.theme import DIM, as_panel, dim_label, section_label
-from livecassi.app.wording import pace_lines, weights_words
+from livecassi.app.windows.engine_box import WANTING, EngineBox
+from livecassi.app.windows.theme import as_panel, dim_label, section_label
+from livecassi.app.wording import adaptation_words, pace_lines, weights_words
 from livecassi.calibration import Calibration
 from livecassi.engines import EngineInfo, EngineSpec
 
-SHOWN = 9  # letters of a name in the box; its list is as wide as it needs
 CAUTION = "These weights are {}: colours and details of the picture are not yet those that the network can give"
 
 
@@ -39,20 +39,6 @@ def _wrapped(lines: list[str]) -> str:
     return "<p>" + "<br>".join(html.escape(line) for line in lines) + "</p>"
 
 
-ROOM = 24  # px beside the names of the list
-
-
-class _EngineBox(QComboBox):
-    """Tells before its list is seen."""
-
-    opening = Signal()
-
-    def showPopup(self) -> None:  # noqa: N802
-        self.opening.emit()
-        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + ROOM)
-        super().showPopup()
-
-
 class EnginePanel(QWidget):
     """The list of engines, a way to the options of the one chosen, and what runs."""
 
@@ -64,9 +50,7 @@ class EnginePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         as_panel(self)
-        self.combo = _EngineBox()
-        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setMinimumContentsLength(SHOWN)  # longer names do not widen the panel
+        self.combo = EngineBox()
         self.combo.opening.connect(self.list_opening)
         self.combo.activated.connect(lambda index: self.engine_chosen.emit(self.combo.itemData(index)))
         self.options = QPushButton("Options…")
@@ -125,14 +109,13 @@ class EnginePanel(QWidget):
                 self.combo.insertSeparator(len(ready))
             self.combo.addItem(name, name)
             index = self.combo.count() - 1
-            lines = [spec.title, f"Cost: {spec.cost}", f"Needs: {spec.needs}", f"Weights: {spec.weights}"]
-            lines += [f"Runs on: {where}"] if (where := spec.runs_on()) else []
+            told = {"Cost": spec.cost, "Needs": spec.needs, "Weights": spec.weights, "Runs on": spec.runs_on()}
+            lines = [spec.title, *(f"{what}: {words}" for what, words in told.items() if words)]
             mendable = bool(wanted_file(spec, calibration))
             if reason:
                 lines.append(f"{'Not ready' if mendable else 'Not available'}: {reason}")
             self.combo.setItemData(index, _wrapped(lines), Qt.ItemDataRole.ToolTipRole)
-            if mendable:
-                self.combo.setItemData(index, QColor(DIM), Qt.ItemDataRole.ForegroundRole)
+            self.combo.setItemData(index, mendable, WANTING)
             if reason and not mendable and isinstance(model, QStandardItemModel):
                 model.item(index).setEnabled(False)
         self.choose(chosen)
@@ -151,6 +134,7 @@ class EnginePanel(QWidget):
         self._runtime.show_line(engine.runtime if engine is not None else "")
         self._runtime.setToolTip(engine.runtime if engine is not None else "")
         self._pace.setText("\n".join(pace_lines(engine)) if engine is not None else "")
+        self._pace.setToolTip(adaptation_words(engine) if engine is not None else "")
         self._show_weights(engine)
 
     def _show_weights(self, engine: EngineInfo | None) -> None:

@@ -83,7 +83,10 @@ def adapt(calibration: Calibration, wavelengths_nm: Sequence[float] | None, step
         )
     bench = _told(calibration, wanted, shifts)
     off = float(np.abs(shifts - step_px * np.arange(len(wanted))).max())
-    words = f"{calibration.bands} bands from {len(wanted)}, shifts up to {off:.1f} px off those of the training"
+    words = (
+        f"{calibration.bands} bands resampled from {len(wanted)} of {wanted[0]:g} to {wanted[-1]:g} nm, shifts up to "
+        f"{off:.1f} px off those of the training"
+    )
     return Adaptation(calibration, bench, words)
 
 

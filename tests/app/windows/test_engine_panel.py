@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from livecassi.app.pictures import View
 from livecassi.app.windows.engine_options import EngineOptionsDialog
 from livecassi.app.windows.main_window import MainWindow
-from livecassi.app.wording import pace_lines, weights_words
+from livecassi.app.wording import adaptation_words, pace_lines, weights_words
 from livecassi.calibration import Calibration, System
 from livecassi.drivers import Frame
 from livecassi.engines import EngineInfo, EngineOption, EngineSpec, EngineUnavailableError, OptionFiles
@@ -36,6 +36,12 @@ MakeWindow = Callable[..., MainWindow]
 )
 def test_the_pace_of_an_engine_in_words(window: int, hop: int, latency: int, lines: list[str]) -> None:
     assert pace_lines(EngineInfo("net", "cpu", "0", (), window, hop, latency)) == lines
+
+
+def test_an_adapted_engine_says_so() -> None:
+    info = EngineInfo("net", "cpu", "0", (("adapted", "24 bands resampled from 28"),))
+    assert pace_lines(info) == ["adapted to this bench: an approximation"]
+    assert adaptation_words(info) == "24 bands resampled from 28"
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_other_bands_are_refused_and_the_way_out_is_named(weights: dict[str, Pat
     calibration, spec = other_bands(), engine_of(weights["hsra-s"])
     reason = spec.unfit(calibration)
     assert "reconstructs 28 bands" in reason
-    assert "adapt=yes: 24 bands from 28" in reason
+    assert "adapt=yes: 24 bands resampled from 28 of 400 to 700 nm" in reason
     assert spec.wanting(calibration) == "adapt"
     with pytest.raises(EngineMismatchError, match="adapt=yes"):
         build_engine({"hsra-s": spec}, "hsra-s", calibration)
@@ -163,7 +163,7 @@ def test_adapted_it_serves_other_bands_and_says_so(weights: dict[str, Path]) -> 
     cube, options = cube_of(spec, calibration, adapt="yes")
     assert cube.shape == (24, HEIGHT, WIDTH)
     assert np.isfinite(cube).all()
-    assert options["adapted"].startswith("24 bands from 28, shifts up to")
+    assert options["adapted"].startswith("24 bands resampled from 28 of 400 to 700 nm, shifts up to")
     preparation = spec.preparation(calibration, parsed_options(spec, {"adapt": "yes", "runtime": "torch"}))
     assert preparation is None, "torch needs none, and the bench that it is made for is found"
 
@@ -246,7 +246,7 @@ def test_a_dual_disperser_is_adapted_through_its_shifted_masks(tmp_path: Path) -
     )
     cube, options = cube_of(spec, fewer, adapt="yes")
     assert cube.shape == (25, HEIGHT, WIDTH)
-    assert "25 bands from 30" in options["adapted"]
+    assert "25 bands resampled from 30" in options["adapted"]
 
 
 # ---- how sure the prior is -------------------------------------------------------------------------------------------
