@@ -64,13 +64,15 @@ class SpectralAttention(Shortened):
 
     def _attention(self, x: Tensor, modulation: Modulation | None, site: str) -> Tensor:
         """How much every channel takes from every other of its head, `(B, heads, D / heads, D / heads)`."""
+        smaller = (x.shape[1] * x.shape[2]) ** -0.25  # no effect but that fp16 holds the sums over pixels
+        to_q, to_k = self.to_q.weight * smaller, self.to_k.weight * smaller
         products, of_queries, of_keys = [], [], []
         for strip in strips(x, ROWS, whole=self.literal):
             seen = modulated(strip.rows(x), modulation, site, channels_last=True).flatten(1, 2)
-            queries, keys = self.to_q(seen), self.to_k(seen)
+            queries, keys = F.linear(seen, to_q), F.linear(seen, to_k)
             products.append(self._by_head(keys).mT @ self._by_head(queries))
-            of_queries.append(torch.linalg.vector_norm(queries, dim=1))
-            of_keys.append(torch.linalg.vector_norm(keys, dim=1))
+            of_queries.append(_lengths(queries))
+            of_keys.append(_lengths(keys))
         queries, keys = (
             torch.linalg.vector_norm(torch.stack(lengths), dim=0).clamp(min=SHORTEST).unflatten(-1, (self.heads, -1))
             for lengths in (of_queries, of_keys)
@@ -94,6 +96,12 @@ class SpectralAttention(Shortened):
         """`(B, N, D)` as `(B, heads, N, D / heads)`."""
         heads: Tensor = tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         return heads
+
+
+def _lengths(tokens: Tensor) -> Tensor:
+    """Of every channel of `(B, N, D)` over all pixels, `(B, D)`: in fp32 at least, since fp16 has no `SHORTEST`."""
+    lengths: Tensor = torch.linalg.vector_norm(tokens, dim=1, dtype=torch.promote_types(tokens.dtype, torch.float32))
+    return lengths
 
 
 class FeedForward(nn.Module):
