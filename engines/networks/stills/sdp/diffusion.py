@@ -9,7 +9,6 @@ Nothing is drawn between steps, so that a start always leads to the same vector.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod, sqrt
 
 import torch
@@ -23,13 +22,13 @@ HIDDEN = 4  # layers of the denoiser after its first
 Denoise = Callable[[Tensor, Tensor], Tensor]  # (t / 10 T (B, 1), z_t) to ẑ_0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """How much noise each of `steps` T adds. Steps are counted from 1."""
 
     steps: int = 4
 
-    @cached_property
+    @property
     def betas(self) -> tuple[float, ...]:
         """β_1..β_T."""
         first, last = sqrt(FIRST_BETA), sqrt(LAST_BETA)
@@ -38,7 +37,7 @@ class Schedule:
 
     def left(self, step: int) -> float:
         """ᾱ_t, the share of z_0 in the variance of z_t; 1 at t = 0."""
-        return prod(1 - beta for beta in self.betas[:step])
+        return prod([1 - beta for beta in self.betas[:step]])
 
     def posterior(self, step: int) -> tuple[float, float]:
         """c1 and c2 of a step: what ẑ_0 and z_t are multiplied by to give z_{t-1}."""
