@@ -13,6 +13,7 @@ from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import calibration_for, open_sequence
 from livecassi.app.outputs import check_output
 from livecassi.app.progress import doing, progress
+from livecassi.app.wording import adaptation_words
 from livecassi.calibration import Calibration, Corrector, Measurement
 from livecassi.drivers import SourceNotFoundError
 from livecassi.engines import Cube, Engine, EngineError
@@ -42,6 +43,7 @@ class Summary:
     cube_shape: tuple[int, int, int]
     seconds_per_frame: float
     pedestal: float
+    adapted: str  # how the network was adapted to bands that it was not made for, or ""
 
 
 def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
@@ -90,6 +92,7 @@ def run(job: Job, out: Path, preview: Path | None = None) -> Summary:
         cube_shape=calibration.cube_shape,
         seconds_per_frame=(monotonic() - started) / len(positions),
         pedestal=pedestal,
+        adapted=adaptation_words(engine.info),
     )
 
 

@@ -46,6 +46,8 @@ def reconstruct(
         f"{out}: {summary.frames} cube(s) of {summary.cube_shape[0]} bands, {summary.cube_shape[1]} x "
         f"{summary.cube_shape[2]} pixels by {summary.engine}, {summary.seconds_per_frame:.2f} s each"
     )
+    if summary.adapted:
+        typer.echo(f"{summary.engine} was adapted to this bench, an approximation: {summary.adapted}")
     if summary.pedestal:
         origin = "estimated and removed (no dark in the calibration)" if job.pedestal is None else "removed as asked"
         typer.echo(f"pedestal of {summary.pedestal:.4f} of full scale {origin}")
