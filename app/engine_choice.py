@@ -52,7 +52,7 @@ def first_steps(
     `needed_only`: leave out what would only make it faster. Raises as `build_engine` does.
     """
     spec = find_spec(specs, chosen_engine(specs, name, calibration, options or {}))
-    if not serves(spec, calibration, options or {}):
+    if not serves(spec, calibration, options or {}) and not _may_by_file(spec, calibration, options or {}):
         return None  # `build_chosen` says why
     parsed = parsed_options(spec, options or {})
     preparation = spec.preparation(calibration, parsed)
@@ -94,6 +94,12 @@ def wanted_file(spec: EngineSpec, calibration: Calibration) -> str:
 def serves(spec: EngineSpec, calibration: Calibration, options: Collection[str] = ()) -> bool:
     """Whether an engine runs here for this calibration: as it comes, or with the file that these options name."""
     return not why_not(spec, calibration) or wanted_file(spec, calibration) in options
+
+
+def _may_by_file(spec: EngineSpec, calibration: Calibration, options: Collection[str]) -> bool:
+    """Whether a file that these options name may do what none that is known here does; the engine itself tells."""
+    named = any(spec.options[key].files is not None for key in options if key in spec.options)
+    return named and not spec.missing() and calibration.system in spec.systems
 
 
 def _candidates(specs: Mapping[str, EngineSpec], calibration: Calibration, options: Collection[str]) -> list[str]:

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 from fakes import FakeEngine, small_calibration
 
-from livecassi.app.engine_choice import AUTO, build_chosen, chosen_engine, why_not
+from livecassi.app.engine_choice import AUTO, build_chosen, chosen_engine, first_steps, why_not
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.weight_places import FOLDER_VARIABLE
 from livecassi.calibration import Calibration, System
 from livecassi.engines import Engine, EngineSpec, EngineUnavailableError
 from livecassi.engines.errors import WeightsError
-from livecassi.engines.registry import EngineOption
+from livecassi.engines.registry import EngineOption, OptionFiles
+from livecassi.engines.runtimes.preparation import Preparation
 
 BENCH = small_calibration()
 
@@ -74,6 +75,21 @@ def test_a_file_that_is_named_makes_the_engine_that_takes_it_serve() -> None:
     )
     assert chosen_engine(offered, AUTO, BENCH) == "gap-tv"
     assert chosen_engine(offered, AUTO, BENCH, {"weights": "mine.safetensors"}) == "live"
+
+
+def test_a_file_that_is_named_is_prepared_where_those_known_here_do_not_fit() -> None:
+    """It may be adapted to the bench, or be of its bands: the engine itself tells."""
+    file = EngineOption("A file.", "auto", str, files=OptionFiles("Weights", (".safetensors",)))
+    offered = specs(
+        unfit=lambda _: "no weights for these bands",
+        options={"weights": file, "adapt": EngineOption("Other bands.", "no", str)},
+        preparation=lambda _calibration, _options: Preparation("network", lambda _progress: None),
+    )
+    named = {"weights": "mine.safetensors", "adapt": "yes"}
+    assert first_steps(offered, "live", BENCH, named) is not None
+    assert first_steps(offered, "live", BENCH, {"adapt": "yes"}) is None
+    absent = {**offered, "live": replace(offered["live"], missing=lambda: "openvino is not installed")}
+    assert first_steps(absent, "live", BENCH, named) is None
 
 
 def test_where_the_best_cannot_be_built_the_next_is_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
