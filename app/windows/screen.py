@@ -227,7 +227,11 @@ class Screen(QSplitter):
         frame = self._frame if raw_view else result.frame
         together = result.has_cube_of(frame)
         if result.cube is not None and self.picture.is_scene and (together or not raw_view):
-            parts.append(f"{result.cube.values[self.bands.band, row, column]:.4f} at {self.bands.text}")
+            cube, band = result.cube, self.bands.band
+            unsure = "" if cube.spread is None else f" ± {cube.spread[band, row, column]:.4f}"
+            parts.append(f"{cube.values[band, row, column]:.4f}{unsure} at {self.bands.text}")
+            if cube.spread is not None and self._shown_view() is View.SPREAD:
+                parts.append(f"± {cube.spread[:, row, column].mean():.4f} over all bands")
         on_raw_grid = self.picture.pixels.shape[:2] == frame.shape
         if on_raw_grid and (together or raw_view):  # a late cube does not stand beside a newer frame
             raw: NDArray[np.generic] = frame.pixels
@@ -237,7 +241,7 @@ class Screen(QSplitter):
     # ---- what an operator chooses --------------------------------------------------------------------------------
 
     def choose_view(self, view: View) -> None:
-        """Look at colour, a band, or the raw frame."""
+        """Look at colour, a band, the spread or the raw frame."""
         self.view = view
         self._hover = None
         self.bar.show_view(view, "")

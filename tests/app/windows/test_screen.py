@@ -186,6 +186,14 @@ def test_the_spread_can_be_looked_at_where_an_engine_tells_it(screen: Screen) ->
     assert buttons["Spread"].isVisible()
     assert buttons["Spread"].isChecked()
     np.testing.assert_allclose(screen.image.pixels, spread.mean(axis=0), rtol=1e-6)
+    row, column = 3, 5
+    screen.image.hovered.emit(row, column)
+    assert f" ± {spread[screen.bands.band, row, column]:.4f} at " in screen.readout
+    assert f"± {spread[:, row, column].mean():.4f} over all bands" in screen.readout, "what the picture shows"
+    screen.choose_view(View.BAND)
+    screen.image.hovered.emit(row, column)
+    assert screen.readout.count("±") == 1
+    screen.choose_view(View.SPREAD)
     screen.show_result(plain)
     assert not buttons["Spread"].isVisible()
     assert buttons["Colour"].isChecked()
