@@ -66,8 +66,8 @@ class EnginePanel(QWidget):
         self.cancel.setToolTip("Give up preparing this engine; what runs now goes on")
         self.cancel.clicked.connect(self.cancelled)
         self.cancel.hide()
-        two_lines = 2 * self._state.fontMetrics().lineSpacing()
-        self._state.setMinimumHeight(max(two_lines, self.cancel.sizeHint().height()))
+        three_lines = 3 * self._state.fontMetrics().lineSpacing()  # what is prepared, for a name that is long
+        self._state.setMinimumHeight(max(three_lines, self.cancel.sizeHint().height()))
         self._state.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._runtime = ElidedLabel()
         state = QHBoxLayout()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from pytestqt.qtbot import QtBot
 
 from livecassi.app.pictures import View
 from livecassi.app.windows.engine_options import EngineOptionsDialog
+from livecassi.app.windows.engine_panel import EnginePanel
 from livecassi.app.windows.main_window import MainWindow
+from livecassi.app.windows.theme import STYLE
 from livecassi.app.wording import adaptation_words, pace_lines, weights_words
 from livecassi.calibration import Calibration, System
 from livecassi.drivers import Frame
@@ -55,6 +58,32 @@ def test_an_adapted_engine_says_so() -> None:
 def test_the_weights_of_an_engine_in_words(text: str, words: tuple[str, str]) -> None:
     assert weights_words(EngineInfo("net", "cpu", "0", (("hop", "1"), ("weights", text)))) == words
     assert weights_words(EngineInfo("fake", "cpu", "0", (("hop", "1"),))) == ("", "")
+
+
+def test_the_list_is_as_bright_as_its_engines_are_near(qtbot: QtBot, workshop) -> None:
+    """What runs, what wants a file first, and what cannot be chosen; costs that nobody measured are not mentioned."""
+    wanting = {"unfit": lambda _: "no trained weights", "wanting": lambda _: "weights", "cost": ""}
+    specs = {**workshop.specs, "slow": replace(workshop.specs["slow"], **wanting)}
+    panel = EnginePanel()
+    qtbot.addWidget(panel)
+    panel.setStyleSheet(STYLE)  # under which Qt's own list paints all that can be chosen alike
+    panel.show_engines(specs, small_calibration(), "fake")
+    panel.show()
+    panel.combo.showPopup()
+    view = panel.combo.view()
+    qtbot.waitUntil(view.isVisible)
+    shown = view.viewport().grab().toImage()
+
+    def brightest(name: str) -> int:
+        row = panel.combo.findData(name)
+        rect = view.visualRect(panel.combo.model().index(row, 0))
+        places = ((x, y) for x in range(rect.left(), rect.right()) for y in range(rect.top() + 1, rect.bottom()))
+        return max(shown.pixelColor(x, y).lightness() for x, y in places)
+
+    assert brightest("other") > brightest("slow") + 20 > brightest("absent") + 40
+    assert "Cost" not in panel.combo.itemData(panel.combo.findData("slow"), TOOLTIP)
+    assert "Cost: 10 ms" in panel.combo.itemData(panel.combo.findData("other"), TOOLTIP)
+    panel.combo.hidePopup()
 
 
 def open_options(qtbot: QtBot, window: MainWindow) -> EngineOptionsDialog:
