@@ -50,6 +50,11 @@ class StillBench:
         mask = self.mask[..., rows, columns]
         return still_bench(mask, self.taps, self.columns - self.size[1] + mask.shape[-1])
 
+    @property
+    def distinct_masks(self) -> Tensor:
+        """`(B, C, H, W)`, with B 1 where all samples share one."""
+        return self.mask if self.mask.ndim == 4 else self.mask.unsqueeze(0)
+
     def masks(self, count: int) -> Tensor:
         """The mask of each of `count` samples, `(B, C, H, W)`."""
         return self.mask.expand(count, *self.mask.shape[-3:])
@@ -74,7 +79,7 @@ class StillBench:
 def still_bench(mask: Tensor, taps: Taps, columns: int) -> StillBench:
     """The bench of a mask `(C, H, W)` or `(B, C, H, W)`; see `StillBench`."""
     seen = _shifted_back(
-        torch.ones_like(mask[..., 0, :, :1]).expand(*mask.shape[:-3], -1, columns), taps, *_sides(mask)
+        torch.ones_like(mask[..., 0, :, :1]).expand(*mask.shape[:-3], -1, columns), taps, mask.shape[-3], mask.shape[-1]
     )
     density = _summed(mask * mask * seen, taps, columns)
     return StillBench(mask, taps, columns, torch.where(density > 0, density, torch.ones_like(density)))
@@ -87,10 +92,6 @@ def band_taps(shifts_px: Sequence[float]) -> Taps:
         tuple((int(column), float(weight)) for column, weight in zip(*band, strict=True) if weight > 1e-6)
         for band in zip(found.columns, found.weights, strict=True)
     )
-
-
-def _sides(mask: Tensor) -> tuple[int, int]:
-    return mask.shape[-3], mask.shape[-1]
 
 
 def _summed(coded: Tensor, taps: Taps, columns: int) -> Tensor:

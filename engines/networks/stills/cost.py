@@ -3,35 +3,15 @@
 Papers of this family print "GFLOPs" that are multiply-adds, some in units of 2³⁰ (`GIB`), some of 10⁹ (`GIGA`).
 """
 
-from copy import deepcopy
-
 import torch
-from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from livecassi.engines.networks.stills.network import StillNetwork
+from livecassi.engines.networks.stills.shortened import as_published
 
 GIB = 2**30
 GIGA = 10**9
-
-
-class Shortened(nn.Module):
-    """A layer that computes what was published with other products: linear maps in a row as one, heads padded.
-
-    `literal`: product by product as published, which is how it is counted. The results are the same but for rounding.
-    """
-
-    literal = False
-
-
-def as_published(network: StillNetwork) -> StillNetwork:
-    """A copy of a network which computes every product as published."""
-    copy = deepcopy(network)
-    for layer in copy.modules():
-        if isinstance(layer, Shortened):
-            layer.literal = True
-    return copy
 
 
 def count_macs(network: StillNetwork, height: int, width: int) -> int:

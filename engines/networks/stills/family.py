@@ -75,7 +75,7 @@ def _hsra(size: str) -> "Callable[[System, int], StillNetwork]":
     def build(system: System, bands: int) -> "StillNetwork":
         from livecassi.engines.networks.stills.hsra import HSRA, HSRA_L, HSRA_M, HSRA_S
 
-        return HSRA(system, bands, {"s": HSRA_S, "m": HSRA_M, "l": HSRA_L}[size], STEP_PX)
+        return HSRA(system, bands, {"s": HSRA_S, "m": HSRA_M, "l": HSRA_L}[size])
 
     return build
 

@@ -102,3 +102,12 @@ class StillNetwork(nn.Module, ABC):
             f"the {what} has shape {tuple(found.shape)}, a network for {self.system} with {self.bands} bands "
             f"{self.step} px apart expects {expected}; choose the mask and the measurements of one calibration"
         )
+
+
+def refuse_dual_dispersers(network: StillNetwork) -> None:
+    """Raises `EngineMismatchError` where nothing is shifted back, for a network that lives on that."""
+    if not network.system.single_disperser:
+        raise EngineMismatchError(
+            f"{type(network).__name__} shifts the measurement back by band, {network.system} has nothing to shift "
+            "back; choose a calibration of a single disperser, or another engine"
+        )

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from livecassi.calibration import System
-from livecassi.engines.networks.stills.cost import GIB, as_published, count_macs
+from livecassi.engines.networks.stills.cost import GIB, count_macs
 from livecassi.engines.networks.stills.hsra import HSRA, HSRA_L, HSRA_M, HSRA_S, HSRAAblation, HSRASize
 from livecassi.engines.networks.stills.hsra.hm_ssa import WindowAttention, position_bias
 from livecassi.engines.networks.stills.hsra.mk_ptm import MultiKernelMixing
 from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows
 from livecassi.engines.networks.stills.modulation import Modulation
 from livecassi.engines.networks.stills.network import StillNetwork
+from livecassi.engines.networks.stills.shortened import as_published
 
 SMALL = HSRASize(28, (2, 2, 1, 1, 1))  # every kind of block, shifted and not
 BANDS = 5

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from livecassi.calibration import System
 from livecassi.engines.errors import EngineMismatchError
+from livecassi.engines.networks.network_options import MOST_STARTS
 from livecassi.engines.networks.stills.family import DUAL_BANDS, SINGLE_BANDS, WITH_PRIOR, still_family
 from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.networks.stills.sdp import HOST, LIGHT, USUAL, Oracle, SDPNetwork, SDPSize, Sites
@@ -121,7 +122,7 @@ def test_the_starting_noises_are_the_same_in_every_network_and_do_not_touch_rand
     one = SDPNetwork(host, SMALL)
     torch.random.set_rng_state(state)
     assert torch.equal(one.prior.starts, plugged().prior.starts)
-    assert one.prior.starts.shape == (8, SMALL.dim)
+    assert one.prior.starts.shape == (MOST_STARTS, SMALL.dim)
     torch.manual_seed(5)
     one.eval()(*scene())
     assert torch.equal(torch.rand(3), expected)

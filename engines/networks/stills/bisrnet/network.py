@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from livecassi.calibration import System
-from livecassi.engines.errors import EngineMismatchError
 from livecassi.engines.networks.stills.bench import StillBench
 from livecassi.engines.networks.stills.bisrnet.units import (
     ROWS,
@@ -23,13 +22,13 @@ from livecassi.engines.networks.stills.bisrnet.units import (
     Striped,
     Up,
 )
-from livecassi.engines.networks.stills.cost import Shortened
 from livecassi.engines.networks.stills.modulation import Modulation, Site, modulated
-from livecassi.engines.networks.stills.network import StillNetwork
+from livecassi.engines.networks.stills.network import StillNetwork, refuse_dual_dispersers
 from livecassi.engines.networks.stills.padding import padded
+from livecassi.engines.networks.stills.shortened import Shortened
 from livecassi.engines.networks.stills.strips import Beyond, in_strips, without_beside
+from livecassi.engines.protocol import STEP_PX
 
-STEP_PX = 2
 LEVELS = 2  # halvings
 MULTIPLE = 8  # of both sides inside, as the authors pad
 
@@ -134,11 +133,7 @@ class BiSRNet(StillNetwork):
 
     def __init__(self, system: System | str, bands: int) -> None:
         super().__init__(system, bands, STEP_PX)
-        if not self.system.single_disperser:
-            raise EngineMismatchError(
-                f"BiSRNet shifts the measurement back by band, {self.system} has nothing to shift back; choose a "
-                "calibration of a single disperser, or another engine"
-            )
+        refuse_dual_dispersers(self)
         self.conv_in = nn.Conv2d(bands, bands, 3, padding=1, bias=False)
         self.fution = nn.Conv2d(2 * bands, bands, 1)  # the authors' spelling
         self.body = nn.ModuleList([UNet(bands)])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.stills.cost import Shortened
+from livecassi.engines.networks.stills.shortened import Shortened
 from livecassi.engines.networks.stills.strips import WHOLE, Beyond, in_strips, without_beside
 
 ROWS = 2  # the dimension of features
@@ -64,8 +64,8 @@ class BinaryActivation(nn.Module):
 class BinaryConvolution(nn.Conv2d):
     """A convolution of stride 1 with weights of one size and two signs: `binary_weight`.
 
-    Out of training signs are added up first, which is exact, and α follows: whatever the order in which a machine adds,
-    the same comes out.
+    Out of training signs are added up first, which is exact but in bf16, and α follows: whatever the order in which a
+    machine adds, the same comes out.
     """
 
     def __init__(self, width: int, side: int, groups: int = 1) -> None:

@@ -7,7 +7,7 @@ handed on beside them. Runtimes would lay features with four axes out anew befor
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.stills.cost import Shortened
+from livecassi.engines.networks.stills.shortened import Shortened
 
 Shape = tuple[int, int, int]  # (B, H, W)
 

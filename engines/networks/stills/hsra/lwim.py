@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.stills.cost import Shortened
 from livecassi.engines.networks.stills.hsra.layers import Shape, depthwise, pointwise
 from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows
+from livecassi.engines.networks.stills.shortened import Shortened
 
 SIDE = 8
 LATENTS = 8

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.stills.cost import Shortened
 from livecassi.engines.networks.stills.hsra.layers import Shape, depthwise, pointwise
+from livecassi.engines.networks.stills.shortened import Shortened
 
 
 class MultiKernelMixing(Shortened):

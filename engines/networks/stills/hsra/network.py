@@ -19,6 +19,7 @@ from livecassi.engines.networks.stills.hsra.layers import Down, Up, as_features,
 from livecassi.engines.networks.stills.modulation import Modulation, Site
 from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.networks.stills.padding import padded
+from livecassi.engines.protocol import STEP_PX
 
 MULTIPLE = 64  # of both sides: windows of 16 at a quarter of the size
 
@@ -130,7 +131,7 @@ class HSRA(StillNetwork):
     """HSRA for one frame, of one of the sizes S, M and L."""
 
     def __init__(
-        self, system: System | str, bands: int, size: HSRASize, step: int = 2, ablation: HSRAAblation = WHOLE
+        self, system: System | str, bands: int, size: HSRASize, step: int = STEP_PX, ablation: HSRAAblation = WHOLE
     ) -> None:
         super().__init__(system, bands, step)
         self.backbone = Backbone(bands, size, ablation)
@@ -139,14 +140,9 @@ class HSRA(StillNetwork):
         """See `StillNetwork`."""
         height, width = bench.size
         first = padded(bench.first_estimate(measurement), MULTIPLE)
-        better: Tensor = self.backbone(first, padded(one_per_sample(bench), MULTIPLE), modulation)[0]
+        better: Tensor = self.backbone(first, padded(bench.distinct_masks, MULTIPLE), modulation)[0]
         return better[..., :height, :width]
 
     def injection_sites(self) -> tuple[Site, ...]:
         """See `StillNetwork`: `encoder1.0.mk_ptm` and so on, in the order of the pass."""
         return self.backbone.sites
-
-
-def one_per_sample(bench: StillBench) -> Tensor:
-    """The masks of a bench `(B, C, H, W)`, with B 1 where all samples share one."""
-    return bench.mask if bench.mask.ndim == 4 else bench.mask.unsqueeze(0)

@@ -16,10 +16,11 @@ from torch.nn import functional as F
 from livecassi.calibration import System
 from livecassi.engines.networks.stills.bench import StillBench
 from livecassi.engines.networks.stills.hsra.layers import as_planes, pointwise
-from livecassi.engines.networks.stills.hsra.network import MULTIPLE, Backbone, Fuse, HSRASize, one_per_sample
+from livecassi.engines.networks.stills.hsra.network import MULTIPLE, Backbone, Fuse, HSRASize
 from livecassi.engines.networks.stills.modulation import Modulation, Site
 from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.networks.stills.padding import padded
+from livecassi.engines.protocol import STEP_PX
 
 STAGE_SIZE = HSRASize(28, (3, 3, 4, 3, 2))
 _HIDDEN = 32
@@ -44,7 +45,7 @@ class HSRADUM(StillNetwork):
         bands: int,
         stages: int,
         precondition: Precondition = Precondition.GAP,
-        step: int = 2,
+        step: int = STEP_PX,
         size: HSRASize = STAGE_SIZE,
     ) -> None:
         super().__init__(system, bands, step)
@@ -62,7 +63,7 @@ class HSRADUM(StillNetwork):
         self, measurement: Tensor, bench: StillBench, modulation: Modulation | None = None
     ) -> list[Tensor]:
         """See `StillNetwork`."""
-        masks = one_per_sample(bench)
+        masks = bench.distinct_masks
         first = bench.first_estimate(measurement)
         estimate = as_planes(self.fuse(first, masks), (len(first), *bench.size))
         beyond = padded(masks, MULTIPLE)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.stills.cost import Shortened
 from livecassi.engines.networks.stills.modulation import Modulation, Site, modulated
 from livecassi.engines.networks.stills.mst.mask_branch import MaskAttention
+from livecassi.engines.networks.stills.shortened import Shortened
 from livecassi.engines.networks.stills.strips import (
     Beyond,
     convolved,

@@ -13,18 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from livecassi.calibration import System
-from livecassi.engines.errors import EngineMismatchError
 from livecassi.engines.networks.stills.bench import StillBench
 from livecassi.engines.networks.stills.modulation import Modulation, Site
 from livecassi.engines.networks.stills.mst.attention import Blocks
 from livecassi.engines.networks.stills.mst.mask_branch import sheared
-from livecassi.engines.networks.stills.network import StillNetwork
+from livecassi.engines.networks.stills.network import StillNetwork, refuse_dual_dispersers
 from livecassi.engines.networks.stills.padding import padded
 from livecassi.engines.networks.stills.strips import convolved, linear
+from livecassi.engines.protocol import STEP_PX
 
 MST_S, MST_M, MST_L = (2, 2, 2), (2, 4, 4), (4, 7, 5)  # blocks at full, half and quarter size
 
-STEP_PX = 2
 SLOPE = 0.1  # of what is negative after the embedding
 LEVELS = 2  # halvings
 MULTIPLE = 1 << LEVELS  # of both sides inside
@@ -48,11 +47,7 @@ class MST(StillNetwork):
 
     def __init__(self, system: System | str, bands: int, depths: Sequence[int] = MST_S) -> None:
         super().__init__(system, bands, STEP_PX)
-        if not self.system.single_disperser:
-            raise EngineMismatchError(
-                f"MST shifts the measurement back by band, {self.system} has nothing to shift back; choose a "
-                "calibration of a single disperser, or another engine"
-            )
+        refuse_dual_dispersers(self)
 
         def blocks(place: str, level: int) -> Blocks:
             return Blocks(f"{place}.{level}", bands, STEP_PX, level, depths[level])
@@ -136,7 +131,7 @@ class MST(StillNetwork):
         """Those at hand, or made from the mask as it falls on the detector."""
         if isinstance(bench, MaskedBench) and bench.made_by is self and self._may_prepare:
             return bench.mask_weights
-        mask = padded(bench.mask if bench.mask.ndim == 4 else bench.mask[None], MULTIPLE)
+        mask = padded(bench.distinct_masks, MULTIPLE)
         width = mask.shape[-1]
         masks = [sheared(mask, self.step)]
         for _, _, halving in self._downward:
