@@ -44,6 +44,11 @@ def record(
     gain: Annotated[float | None, typer.Option(help="Gain in dB.")] = None,
 ) -> None:
     """Record a source until the time, the number of frames, its end, or Ctrl+C. Every frame goes to disk."""
+    if not cubes and (engine != "auto" or option):
+        raise typer.BadParameter(
+            "an engine was chosen, and no cubes are kept: add --cubes, or leave out --engine and --option; recorded "
+            "frames can be reconstructed at any time with 'livecassi reconstruct'"
+        )
     request = request_source(
         source,
         calibration=calibration,

@@ -403,6 +403,7 @@ def test_numbers_that_make_no_sense_are_refused(run: Run, mask: Path, tmp_path: 
         ("simulate", "--seed", -1),
         ("record", "--frames", 0),
         ("record", "--seconds", -3),
+        ("record", "--frames", 2, "--engine", "gap-tv"),  # of which nothing would be kept
         ("view", "--seconds", "nan"),
         ("calibrate", "import", mask, "--system", "sd-cassi", "--step", 1e9),
     ):
