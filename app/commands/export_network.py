@@ -101,7 +101,7 @@ def _best_weights(network: str, system: "System") -> Path:
     found = find_weights(network, system)
     if not found:
         raise WeightsError(
-            f"there are no weights of '{network}' for {system} here; name a file with --weights, or see "
-            "'livecassi weights import --help'"
+            f"there are no weights of '{network}' for {system} here; name a file with --weights, import a checkpoint "
+            "('livecassi weights import --help') or train them ('livecassi train --list')"
         )
     return found[0].path

@@ -98,7 +98,10 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     for fault in unusable:
         typer.echo(f"{fault.path}  ({fault.place})\n    not usable: {fault.reason}")
     if not usable and not unusable:
-        typer.echo(f"no weights in {user_folder()} and none came with livecassi; see 'livecassi weights import --help'")
+        typer.echo(
+            f"no weights in {user_folder()} and none came with livecassi; import a checkpoint ('livecassi weights "
+            "import --help') or train them ('livecassi train --list')"
+        )
 
 
 @weights_app.command("show")
