@@ -1,6 +1,5 @@
 """Scenes of any size for networks that need multiples: mirrored beyond the border, and cut off afterwards."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,17 +9,17 @@ def padded(planes: Tensor, multiple: int) -> Tensor:
 
     However small the scene is: it is mirrored again and again.
     """
-    height, width = planes.shape[-2:]
-    rows, columns = _mirrored(height, multiple), _mirrored(width, multiple)
-    if len(rows) > height:
-        planes = planes.index_select(-2, torch.from_numpy(rows).to(planes.device))
-    if len(columns) > width:
-        planes = planes.index_select(-1, torch.from_numpy(columns).to(planes.device))
+    for axis in (-2, -1):
+        if planes.shape[axis] % multiple:
+            planes = planes.index_select(axis, _mirrored(planes.shape[axis], multiple, planes.device))
     return planes
 
 
-def _mirrored(length: int, multiple: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The places 0..n-1 and on, back and forth, up to the next multiple."""
+def _mirrored(length: int, multiple: int, device: torch.device) -> Tensor:
+    """The places 0..n-1 and on, back and forth, up to the next multiple.
+
+    They are made on the device: while a CUDA graph is captured, nothing can be copied there.
+    """
     period = max(2 * (length - 1), 1)
-    places = np.arange(-(-length // multiple) * multiple, dtype=np.int64) % period
-    return np.minimum(places, period - places) if length > 1 else np.zeros_like(places)
+    places = torch.arange(-(-length // multiple) * multiple, device=device) % period
+    return torch.minimum(places, period - places)
