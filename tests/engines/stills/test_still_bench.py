@@ -1,12 +1,15 @@
 """The bench of still networks against the NumPy sensing models, and scenes padded to multiples."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from fakes import random_bench
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from livecassi.calibration import Calibration, SubSteps, System, sensing_model
 from livecassi.engines.errors import EngineMismatchError
@@ -184,3 +187,20 @@ def test_scenes_are_mirrored_up_to_multiples(height: int, width: int) -> None:
     reach = [(0, found.shape[-2] - height), (0, found.shape[-1] - width)]
     expected = np.pad(planes.numpy(), [(0, 0), (0, 0), *reach], mode="reflect")
     np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_scenes_are_mirrored_without_copies_to_their_device() -> None:
+    """A CUDA graph that is captured holds none."""
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
+        ) -> Any:
+            called.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    called: list[str] = []
+    with Watch():
+        padded(torch.empty(1, 2, 5, 3, device="meta"), 8)
+    assert any("index_select" in name for name in called)
+    assert not any("_to_copy" in name for name in called)
