@@ -246,4 +246,5 @@ def _constants(bench: Bench) -> dict[str, AnyArray]:
     card = bench.exported
     if card is None or card.mask is not MaskPlace.INPUT:
         return {}
-    return {MASK: np.ascontiguousarray(network_mask(bench.calibration), np.float32)}
+    seen = np.broadcast_to(network_mask(bench.calibration), bench.calibration.cube_shape)
+    return {MASK: np.ascontiguousarray(seen, np.float32)}
