@@ -128,6 +128,8 @@ def _run(
     from livecassi.engines.networks.loading import require_torch
 
     require_torch(recipe.run.network)
+    if export is None and not any(folder.glob("*.checkpoint")):  # one that goes on has begun already
+        _check_start(recipe)
     from livecassi.engines.training.progress import Told
     from livecassi.engines.training.run import Order, export_run, run_training
 
@@ -140,6 +142,21 @@ def _run(
         ended = run_training(order, Told(show, lambda text: typer.echo(f"note: {text}", err=True)))
     if ended is not None:
         _say_end(order, ended)
+
+
+def _check_start(recipe: "Recipe") -> None:
+    """That the weights which a recipe begins with are there; else how to come by them. Raises `WeightsError`."""
+    from livecassi.app.recipes import shipped_recipes
+    from livecassi.engines.errors import WeightsError
+
+    start = recipe.run.start
+    if start is None or Path(start).exists():
+        return
+    maker = Path(start).stem
+    first = f"make them first by 'livecassi train {maker}', or " if maker in shipped_recipes() else ""
+    raise WeightsError(
+        f"'{recipe.name}' begins with the weights {start}, which do not exist; {first}name a file with --weights"
+    )
 
 
 def _say_end(order: "Order", ended: "Ended") -> None:

@@ -84,6 +84,13 @@ def test_a_slice_of_a_run_stops_in_time_and_says_how_to_go_on(run: Run, recipe: 
     assert len(list(Path("slices").glob("step-*.checkpoint"))) == 1
 
 
+def test_a_second_stage_without_the_first_says_how_to_come_by_it(run: Run, recipe: Path) -> None:
+    refused = run("train", "hsra-s+sdp-stage1")
+    assert refused.code == 2
+    assert "make them first by 'livecassi train hsra-s', or name a file with --weights" in refused.err
+    assert not Path("runs").exists(), "nothing was begun"
+
+
 def test_a_network_is_adapted_to_a_calibrated_bench(run: Run, recipe: Path, tmp_path: Path) -> None:
     nm = np.linspace(410, 700, 30, dtype=np.float32)
     save_calibration(ideal_bench(System.DD_CASSI, 40, 64, nm, 2, np.random.default_rng(1)), tmp_path / "bench.h5")
