@@ -74,6 +74,7 @@ class EnginePanel(QWidget):
         state.setSpacing(6)
         state.addWidget(self._state, 1)
         state.addWidget(self.cancel, 0, Qt.AlignmentFlag.AlignTop)
+        self._pace.setWordWrap(True)
         self._pace.setMinimumHeight(2 * self._pace.fontMetrics().lineSpacing())  # panels below never move
         self._pace.setAlignment(Qt.AlignmentFlag.AlignTop)
         row = QHBoxLayout()

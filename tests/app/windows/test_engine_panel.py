@@ -86,6 +86,17 @@ def test_the_list_is_as_bright_as_its_engines_are_near(qtbot: QtBot, workshop) -
     panel.combo.hidePopup()
 
 
+def test_no_word_about_an_engine_widens_the_panel(qtbot: QtBot, make_window: MakeWindow, workshop) -> None:
+    window = make_window(engine_name="fake")
+    qtbot.waitUntil(lambda: not window.session.stats().building)
+    stats, panel = window.session.stats(), window.engines
+    wide = panel.minimumSizeHint().width()
+    adapted = EngineInfo("fake", "cpu", "0", (("adapted", "25 bands resampled from 28"),))
+    panel.show_progress(replace(stats, present_engine=adapted, next_engine=adapted))
+    assert "adapted to this bench" in panel.progress_text
+    assert panel.minimumSizeHint().width() == wide
+
+
 def open_options(qtbot: QtBot, window: MainWindow) -> EngineOptionsDialog:
     qtbot.waitUntil(lambda: not window.session.stats().building)
     qtbot.mouseClick(window.engines.options, Qt.MouseButton.LeftButton)
