@@ -124,10 +124,11 @@ def _run(
     export: str | None,
 ) -> None:
     from livecassi.app.training_display import training_display
-    from livecassi.app.training_materials import spectral_materials
     from livecassi.engines.networks.loading import require_torch
 
     require_torch(recipe.run.network)
+    from livecassi.app.training_materials import spectral_materials
+
     if export is None and not any(folder.glob("*.checkpoint")):  # one that goes on has begun already
         _check_start(recipe)
     from livecassi.engines.training.progress import Told

@@ -57,12 +57,12 @@ def import_checkpoint(
     Raises `EngineUnavailableError` (no such network, no torch), `EngineMismatchError` (another system, or a card of
     another network) or `WeightsError` (not a checkpoint, code in it, other tensors, NaN, senseless wavelengths).
     """
-    from livecassi.engines.weights.tensors import in_float32
-
     specs = network_specs() if specs is None else specs
     spec = find_network(network, specs)
     system = spec.check_system(system)
     require_torch(network)
+    from livecassi.engines.weights.tensors import in_float32
+
     card = _card_in(path)
     if card is None:
         tensors, notes = in_float32(read_checkpoint(path), path)
