@@ -5,14 +5,15 @@ import math
 import sys
 from pathlib import Path
 
-# At the peak of a pass: torch in small pieces, torch all at once, and a graph that other runtimes execute.
-BYTES_PER_PIXEL = {"cpu": 12_000, "cuda": 60_000, "graph": 26_000}
+# At the peak of a pass, for each of its frames: torch in small pieces, torch all at once, and a graph that other
+# runtimes execute.
+BYTES_PER_PIXEL = {"cpu": 4_000, "cuda": 20_000, "graph": 8_700}
 FREE_SHARE = 0.8  # of the free memory that a pass may take
 
 
-def fits(size: tuple[int, ...], how: str, free: int | None) -> bool:
-    """Whether a pass over whole frames of `size` (H, W) fits into `free` bytes; None: nobody knows, so it may."""
-    return free is None or math.prod(size) * BYTES_PER_PIXEL[how] < FREE_SHARE * free
+def fits(size: tuple[int, ...], frames: int, how: str, free: int | None) -> bool:
+    """Whether a pass over whole `frames` of `size` (H, W) fits into `free` bytes; None: nobody knows, so it may."""
+    return free is None or frames * math.prod(size) * BYTES_PER_PIXEL[how] < FREE_SHARE * free
 
 
 def free_memory() -> int | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from livecassi.calibration import System
 from livecassi.engines.errors import EngineMismatchError, EngineUnavailableError
-from livecassi.engines.networks.stills.family import DUAL_BANDS, SINGLE_BANDS, STEP_PX, Member, still_family
+from livecassi.engines.networks.stills.family import DUAL_BANDS, SINGLE_BANDS, Member, still_family
+from livecassi.engines.protocol import STEP_PX
 
 if TYPE_CHECKING:
     from torch.nn import Module

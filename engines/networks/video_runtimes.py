@@ -150,7 +150,7 @@ class VideoRuntimes:
         automatic = wish.runtime is None and wish.tile is None and bench.exported is None
         if not automatic or chosen.runtime is RuntimeName.TORCH:
             return chosen
-        if not _fits(bench.calibration, chosen.place):
+        if not _fits(bench, chosen.place):
             return Chosen(RuntimeName.TORCH, chosen.place, "torch: whole frames do not fit into the memory")
         missing = find_export(bench.network.name).missing()
         if missing and self._has_torch() and not self._network(bench, wish, chosen).ready:
@@ -204,7 +204,11 @@ class VideoRuntimes:
         from livecassi.engines.networks.runner import Placing, fitting_tile
         from livecassi.engines.networks.torch_passes import TorchPasses
 
-        tile = fitting_tile(wish.device, bench.calibration.cube_shape[1:]) if wish.tile is None else wish.tile
+        tile = (
+            fitting_tile(wish.device, bench.calibration.cube_shape[1:], bench.network.frames)
+            if wish.tile is None
+            else wish.tile
+        )
         placing = Placing(wish.device, wish.precision, tile)
         return TorchPasses(bench.network.name, bench.path, bench.calibration, placing, wish.starts)
 
@@ -217,9 +221,11 @@ def _with_measurements(bench: Bench, passes: Passes, settings: VideoSettings, we
         raise
 
 
-def _fits(calibration: Calibration, place: Place) -> bool:
+def _fits(bench: Bench, place: Place) -> bool:
     """Whether the main memory holds whole frames; what does not fit into a GPU's is told when it is loaded."""
-    return place is not Place.CPU or fits(calibration.cube_shape[1:], "graph", free_memory())
+    return place is not Place.CPU or fits(
+        bench.calibration.cube_shape[1:], bench.network.frames, "graph", free_memory()
+    )
 
 
 def _check_exported(bench: Bench) -> None:

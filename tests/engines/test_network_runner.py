@@ -81,5 +81,5 @@ def test_tiles_are_chosen_only_where_a_frame_does_not_fit(monkeypatch: pytest.Mo
     assert free is None or free > 1 << 20
     for amount, tile in ((1 << 40, 0), (1 << 30, 256), (None, 0)):
         monkeypatch.setattr(runner_module, "free_memory", lambda amount=amount: amount)
-        assert fitting_tile("cpu", (1024, 1024)) == tile
-    assert fitting_tile("cpu", (64, 64)) == 0
+        assert fitting_tile("cpu", (1024, 1024), 3) == tile
+    assert fitting_tile("cpu", (64, 64), 3) == 0

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.pg_svrt.windows import exporting, in_pieces
+from livecassi.engines.networks.pg_svrt.windows import in_pieces
+from livecassi.engines.networks.tracing import exporting
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from livecassi.engines.networks.pg_svrt.windows import exporting
+from livecassi.engines.networks.tracing import exporting
 
 HEAD = 30  # width of queries and keys
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from livecassi.engines.networks.pg_svrt.windows import exporting
+from livecassi.engines.networks.tracing import exporting
 
 
 def conv2d(

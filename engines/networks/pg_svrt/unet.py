@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from livecassi.engines.networks.pg_svrt.block import Block
 from livecassi.engines.networks.pg_svrt.layers import careful_conv2d, conv_transpose2d
-from livecassi.engines.networks.pg_svrt.windows import exporting
+from livecassi.engines.networks.tracing import exporting
 
 MULTIPLE = 32  # sides are padded to multiples of it: every window then fits at every resolution
 BLOCKS = (2, 4, 4)  # at full, half and quarter resolution

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from livecassi.engines.networks.tracing import exporting
+
 PIECE_PIXELS = 1 << 15  # of all frames together; what a piece needs then stays within the caches
 
 
@@ -33,11 +35,6 @@ def shift(features: Tensor, rows: int, columns: int) -> Tensor:
         if last:
             features = torch.cat(features.split((features.shape[dim] - last, last), dim)[::-1], dim)
     return features
-
-
-def exporting() -> bool:
-    """Whether a graph for other runtimes is being written."""
-    return torch.onnx.is_in_onnx_export() or torch.compiler.is_compiling()
 
 
 def in_pieces(work: Callable[..., tuple[Tensor, ...]], *parts: Tensor, unit: int = 1) -> tuple[Tensor, ...]:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from livecassi.engines.networks.stills.network import StillNetwork
 
 WITH_PRIOR = "+sdp"
-STEP_PX = 2  # columns from band to band
 SINGLE_BANDS = 28  # 453.5 to 648 nm, those of the published SD-CASSI protocol
 DUAL_BANDS = 30  # 410 to 700 nm in steps of 10 nm: ours, nothing is published for a dual disperser
 SINGLE = frozenset({System.SD_CASSI})

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.pg_svrt.windows import exporting
+from livecassi.engines.networks.tracing import exporting
 
 VALUES = 1 << 17  # of the features of a strip
 FEWEST_ROWS = 8  # of a strip: a few rows beside it are computed once more

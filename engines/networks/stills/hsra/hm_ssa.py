@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livecassi.engines.networks.pg_svrt.windows import exporting
 from livecassi.engines.networks.stills.hsra.layers import Shape, depthwise, pointwise
 from livecassi.engines.networks.stills.hsra.windows import from_windows, into_windows
 from livecassi.engines.networks.stills.shortened import Shortened
+from livecassi.engines.networks.tracing import exporting
 
 SIDES = (8, 16)
 HEAD = 14  # channels of a head, or a little more

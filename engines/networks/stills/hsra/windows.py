@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from livecassi.engines.networks.pg_svrt.windows import exporting
 from livecassi.engines.networks.stills.hsra.layers import Shape
+from livecassi.engines.networks.tracing import exporting
 
 
 def into_windows(features: Tensor, shape: Shape, side: int, by: int = 0) -> Tensor:
