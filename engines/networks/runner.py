@@ -43,7 +43,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def fitting_tile(device: str, size: tuple[int, ...], frames: int) -> int:
-    """0 where `frames` of `size` (H, W) fit into the free memory of the device whole, else the side of tiles that do."""
+    """0 where `frames` of `size` (H, W) fit whole into the free memory there, else the side of tiles that do."""
     where = choose_device(device)
     free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else free_memory()
     return 0 if fits(size, frames, where.type, free) else SMALL_TILE

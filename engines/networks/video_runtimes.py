@@ -33,6 +33,7 @@ from livecassi.engines.weights import WeightsCard, mask_id
 
 RUNTIMES = tuple(RuntimeName)
 EXPORTED = ".onnx"
+LARGEST_EXPORTED_ERROR_PX = 0.05  # of a band behind a network that was exported for whole steps and follows shifts
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def _fits(bench: Bench, place: Place) -> bool:
 
 
 def _check_exported(bench: Bench) -> None:
-    """Raises `EngineMismatchError` for an exported network of another size or mask."""
+    """Raises `EngineMismatchError` for an exported network of another size, mask, or shifts that it follows."""
     card, calibration = bench.exported, bench.calibration
     if card is None:
         return
@@ -239,12 +240,20 @@ def _check_exported(bench: Bench) -> None:
             f"{bench.path} was exported for scenes of {card.height} x {card.width}, calibration '{name}' has "
             f"{calibration.cube_shape[1]} x {calibration.cube_shape[2]}; export it for this calibration"
         )
-    same_mask = card.mask_id == mask_id(calibration.mask) and calibration.system.single_disperser
+    single, follows = calibration.system.single_disperser, bench.network.follows_shifts
+    same_mask = card.mask_id == mask_id(calibration.mask) and single and not follows
     if card.mask is MaskPlace.BAKED and card.calibration_id != calibration.id and not same_mask:
         raise EngineMismatchError(
             f"{bench.path} was exported with another mask than that of calibration '{name}'; export it for this "
             "calibration with 'livecassi export-network --calibration'"
         )
+    if card.mask is MaskPlace.INPUT and single and follows:
+        off = float(np.abs(calibration.dispersion_px - bench.network.step_px * np.arange(calibration.bands)).max())
+        if off > LARGEST_EXPORTED_ERROR_PX:
+            raise EngineMismatchError(
+                f"{bench.path} was exported for bands {bench.network.step_px} px apart, calibration '{name}' has one "
+                f"{off:.2f} px off; export it for this calibration with 'livecassi export-network --calibration'"
+            )
 
 
 def _constants(bench: Bench) -> dict[str, AnyArray]:

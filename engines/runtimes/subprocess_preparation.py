@@ -84,7 +84,12 @@ def run_in_child(
 
 
 def _follow(child: "_Child", what: str, progress: Progress) -> None:
-    """Pass on what the process says, until it is done or says no more."""
+    """Pass on what the process says, until it is done or says no more.
+
+    Its last words may come to us after it has ended: they are waited for, though not for ever, as what it started may
+    hold the pipe open.
+    """
+    patience = int(PATIENCE_SECONDS / _LOOK_SECONDS)
     while True:
         if progress.cancelled:
             raise PreparationCancelledError(f"{what} was given up; what was begun is removed")
@@ -92,6 +97,9 @@ def _follow(child: "_Child", what: str, progress: Progress) -> None:
             line = child.lines.get(timeout=_LOOK_SECONDS)
         except Empty:
             if child.process.poll() is None:
+                continue
+            patience -= 1
+            if patience > 0:
                 continue
             return
         match line:

@@ -138,6 +138,20 @@ def test_an_end_without_a_result_is_a_failure() -> None:
             run(f"exit {code}")
 
 
+def test_last_words_that_arrive_after_the_end_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the thread that reads may be slower than the process is to end."""
+    words = 'import sys; sys.stdin.readline(); print(\'{"kind": "done"}\', flush=True)'
+    read = subprocess_preparation._Child._read
+
+    def late(self: subprocess_preparation._Child) -> None:
+        self.process.wait()
+        threading.Event().wait(3 * subprocess_preparation._LOOK_SECONDS)
+        read(self)
+
+    monkeypatch.setattr(subprocess_preparation._Child, "_read", late)
+    run_in_child("task", "preparing", Unwatched(), program=("-c", words))
+
+
 def test_a_program_that_does_not_start_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(PreparationError, match=r"ended without a result .* after saying: .*No such file"):
         run_in_child("say", "the test", Unwatched(), None, (str(tmp_path / "absent.py"),))

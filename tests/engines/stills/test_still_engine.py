@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from livecassi.calibration import Calibration, Measurement, System, sensing_model
 from livecassi.engines import Cube, EngineMismatchError, EngineSpec, EngineUnavailableError, build_engine
 from livecassi.engines.errors import RuntimeUnavailableError
+from livecassi.engines.exporting.card import NetworkCard, add_card
+from livecassi.engines.exporting.graph import GraphWriter
 from livecassi.engines.networks import find_network, load_network, network_specs
 from livecassi.engines.networks.adaptation import adapt
 from livecassi.engines.networks.drawn import drawn_bench, drawn_scene, save_drawn_weights
@@ -21,7 +23,7 @@ from livecassi.engines.networks.stills.network import StillNetwork
 from livecassi.engines.registry import parsed_options
 from livecassi.engines.runtimes.contract import RuntimeName
 from livecassi.engines.runtimes.offers import Offer, Place
-from livecassi.engines.weights import TrainingState, load_state, read_card, save_weights
+from livecassi.engines.weights import TrainingState, load_state, mask_id, read_card, save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -247,6 +249,33 @@ def test_a_dual_disperser_is_adapted_through_its_shifted_masks(tmp_path: Path) -
     cube, options = cube_of(spec, fewer, adapt="yes")
     assert cube.shape == (25, HEIGHT, WIDTH)
     assert "25 bands resampled from 30" in options["adapted"]
+
+
+def test_exported_for_whole_steps_it_refuses_other_shifts(tmp_path: Path) -> None:
+    """A network that is given the mask is not given the shifts: they are part of it."""
+    usual = bench()
+    shifted = replace(usual, dispersion_px=(usual.dispersion_px * np.float32(0.995)).astype(np.float32))
+    known = {
+        "network": "hsra-s", "system": "sd-cassi", "bands": BANDS, "wavelengths_nm": NM, "height": HEIGHT,
+        "width": WIDTH, "precision": "fp32", "opset": 18, "weights": "w", "weights_sha256": "0",
+        "weights_state": "trained", "livecassi": "1", "created": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    spec = engine_of()
+    for baked, words in ((False, "has one 0.27 px off"), (True, "another mask")):
+        mask = {"mask": "baked", "mask_id": mask_id(usual.mask), "calibration_id": usual.id} if baked else {}
+        file = tmp_path / f"{baked}.onnx"
+        save_doubling(file, NetworkCard.model_validate({**known, "mask": "input", **mask}))
+        with pytest.raises(EngineMismatchError, match=words):
+            build_engine({"hsra-s": spec}, "hsra-s", shifted, {"weights": str(file)})
+
+
+def save_doubling(path: Path, card: NetworkCard) -> None:
+    """A file that is no network but for its card."""
+    writer = GraphWriter("doubling")
+    given = writer.input("given", (1, 2))
+    model = writer.model({"twice": writer.add("Add", [given, given], given.shape)})
+    add_card(model, card)
+    path.write_bytes(model.SerializeToString())
 
 
 # ---- how sure the prior is -------------------------------------------------------------------------------------------
