@@ -34,6 +34,7 @@ USUAL_SIZES = {Place.CPU: ((256, 256),), Place.CUDA: ((256, 256), (512, 512), (1
 LARGEST_SIDE = 4096
 LONG_PASS_S = 0.05  # of longer passes the flat run has proportionally fewer
 FEWEST_PASSES = 10
+TURNS_OF_A_DUEL = 5  # for each round of the others: what is compared is close
 RANDOM = "random weights of a fixed seed"
 
 FindWeights = Callable[[str, System], Path | None]
@@ -149,7 +150,7 @@ class _Benchmark:
             for network in duel:
                 candidate, task = self._quickest[network]
                 works[network] = stack.enter_context(closing(self._workshop.open(task, candidate))).run
-            laps = in_turns(works, self._plan.terms.rounds, self._plan.terms.clocks).laps
+            laps = in_turns(works, TURNS_OF_A_DUEL * self._plan.terms.rounds, self._plan.terms.clocks).laps
         if laps.keys() >= set(duel):
             titles = (self._quickest[network][0].title for network in duel)
             medians = (1e3 * laps[network].median_s for network in duel)
