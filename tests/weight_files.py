@@ -10,10 +10,11 @@ from torch import nn
 
 from livecassi.app.engine_list import reflectance_basis
 from livecassi.calibration import System
+from livecassi.engines.networks.drawn import save_drawn_weights
 from livecassi.engines.networks.live.curves import learned_curves
 from livecassi.engines.networks.live.network import LiveNetwork
 from livecassi.engines.networks.pg_svrt import PGSVRT
-from livecassi.engines.weights import TrainingState, WeightsCard, save_weights
+from livecassi.engines.weights import TrainingState, WeightsCard, load_state, save_weights
 
 
 def save_pg_svrt(
@@ -58,4 +59,12 @@ def save_live(path: Path, system: System, wavelengths_nm: np.ndarray, step_px: f
         state=TrainingState.TRAINED,
     )
     save_weights(path, card.model_copy(update=known), network.state_dict())
+    return path
+
+
+def save_still(path: Path, name: str, system: System, **known: object) -> Path:
+    """Random weights of a still network, in the disguise of trained ones."""
+    save_drawn_weights(name, path, system)
+    card, state = load_state(path)
+    save_weights(path, card.model_copy(update={"state": TrainingState.TRAINED, **known}), state)
     return path
