@@ -304,7 +304,7 @@ def test_dual_dispersers_are_refused(system: System) -> None:
 @pytest.mark.parametrize(("name", "decibels"), [("fake_and_real_food", 29.5), ("feathers", 28.2)])
 def test_the_authors_weights_reconstruct_real_scenes(shared: Path, name: str, decibels: float) -> None:
     """Measured: 30.23 and 28.91 dB, plain, without noise; of all five scenes of the protocol 26.69 dB."""
-    pytest.importorskip("imagecodecs")
+    pytest.importorskip("imagecodecs", reason="the scenes are JPEG XL")
     network, mask = trained(shared)
     calibration = protocol_calibration(SINGLE, mask.numpy())
     truth = load_scene(shared / "data" / "scenes" / "cave", name).bands(calibration.wavelengths_nm)
