@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from livecassi.calibration.errors import CalibrationInvalidError
+from livecassi.calibration.record import CalibrationRecord
 
 Array32 = NDArray[np.float32]
 
@@ -27,6 +28,11 @@ class System(StrEnum):
         """True where the coded scene is dispersed, so that the measurement is wider than the scene."""
         return self in (System.SD_CASSI, System.PMVIS)
 
+    @property
+    def mask_direction(self) -> int:
+        """+1 where the picture of the mask moves towards larger columns with growing shift, -1 where it moves back."""
+        return 1 if self.single_disperser else -1
+
 
 class SubSteps(StrEnum):
     """How the light of one band spreads over the detector columns of its step.
@@ -40,7 +46,10 @@ class SubSteps(StrEnum):
 
 
 class CalibrationHeader(BaseModel):
-    """What a calibration says about itself and about the frames that it belongs to."""
+    """What a calibration says about itself and about the frames that it belongs to.
+
+    Schema version 1 is an ideal or simulated bench, without a `record`; 2 has been measured and has one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,6 +70,11 @@ class CalibrationHeader(BaseModel):
     dispersion_axis: str = "columns"
     dispersion_sign: str = "positive dispersion_px displaces towards larger column numbers"
     quality: dict[str, float] = Field(default_factory=dict)
+    record: CalibrationRecord | None = None
+
+    def canonical_json(self) -> str:
+        """What is stored and hashed; a header without a record is written as version 1 always wrote it."""
+        return self.model_dump_json(exclude={"record"} if self.record is None else None)
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,10 @@ class Calibration:
     single disperser `Wm` = scene width W, dual disperser `Wm` >= W + the largest shift;
     `response (C,)` relative efficiency of each band (lamp x optics x detector), 1 where unknown;
     `dark (H, W')` in DN at `header.bit_depth`; `flat (H, W')` relative, 1 where unknown;
-    `covariance (C, C)` of `dispersion_px` in px².
+    `covariance (C, C)` of `dispersion_px` in px²;
+    `hot_pixels (H, W')` 1 where a pixel is hot or dead, else 0;
+    `psf_px (C, 2)` standard deviations of each band's point spread across and along the dispersion;
+    `residuals_px (2, P, Q)` what the fit leaves on P x Q tiles of the field: along and across the dispersion.
     """
 
     header: CalibrationHeader
@@ -84,6 +101,9 @@ class Calibration:
     dark: Array32 | None = None
     flat: Array32 | None = None
     covariance: Array32 | None = None
+    hot_pixels: Array32 | None = None
+    psf_px: Array32 | None = None
+    residuals_px: Array32 | None = None
 
     def __post_init__(self) -> None:
         for name, array in self.arrays().items():
@@ -106,7 +126,7 @@ class Calibration:
     @cached_property
     def id(self) -> str:
         """SHA-256 over header and arrays, 64 hexadecimal digits."""
-        digest = hashlib.sha256(self.header.model_dump_json().encode())
+        digest = hashlib.sha256(self.header.canonical_json().encode())
         for name, array in sorted(self.arrays().items()):
             digest.update(f"{name}{array.shape}".encode())
             digest.update(array.tobytes())
@@ -154,6 +174,10 @@ class Calibration:
                 refuse(f"{name} has shape {getattr(self, name).shape}, expected ({bands},) as wavelengths_nm")
         if self.covariance is not None and self.covariance.shape != (bands, bands):
             refuse(f"covariance has shape {self.covariance.shape}, expected ({bands}, {bands})")
+        if self.psf_px is not None and self.psf_px.shape != (bands, 2):
+            refuse(f"psf_px has shape {self.psf_px.shape}, expected ({bands}, 2): across and along the dispersion")
+        if self.residuals_px is not None and (self.residuals_px.ndim != 3 or len(self.residuals_px) != 2):
+            refuse(f"residuals_px has shape {self.residuals_px.shape}, expected (2, rows, columns) of tiles")
         if self.dispersion_px.min() < 0:
             refuse(f"dispersion_px reaches {self.dispersion_px.min():g}, expected shifts >= 0")
         if self.response.min() < 0 or self.response.max() <= 0:
@@ -167,7 +191,7 @@ class Calibration:
                 f"mask {self.mask.shape} is too narrow for shifts up to {self.largest_shift_px} px: "
                 f"{self.system} needs at least {self.largest_shift_px + 1} columns"
             )
-        for name in ("dark", "flat"):
+        for name in ("dark", "flat", "hot_pixels"):
             array = getattr(self, name)
             if array is not None and array.shape != self.measurement_shape:
                 refuse(f"{name} has shape {array.shape}, expected {self.measurement_shape} as the frames")

@@ -1,0 +1,1 @@
+"""Calibrate: plan, rig, draft and procedure behind the wizard and the command line. No Qt here."""

@@ -1,0 +1,1 @@
+"""Fit: from captures of a bench to its calibration. Every step is a plain function with quality figures."""
