@@ -74,7 +74,7 @@ def import_mask(
             f"a step of {step_px:g} px was given, expected 0 to {MOST_STEP_PX} columns per band; "
             "give the step of the instrument"
         )
-    mask = _read_mask(path, key)
+    mask = read_mask(path, key)
     bands = len(wavelengths_nm)
     dispersion_px = (step_px * np.arange(bands)).astype(np.float32)
     largest_shift = int(np.ceil(step_px * (bands - 1) - 1e-4))
@@ -92,7 +92,11 @@ def import_mask(
     )
 
 
-def _read_mask(path: Path, key: str | None) -> Array32:
+def read_mask(path: Path, key: str | None = None) -> Array32:
+    """A mask `(H, Wm)` with transmissions 0..1 from .mat, .npy, .png or .tif, see `import_mask`.
+
+    Raises `SourceError` or `CalibrationInvalidError`.
+    """
     found = read_array(path, MASK_KEYS, key)
     array = found[0] if found.ndim == 3 and found.shape[0] == 1 else found
     if array.ndim != 2 or array.size == 0:
