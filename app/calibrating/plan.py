@@ -33,9 +33,9 @@ class BandsPlan(_Part):
     With none of them: the bands that the system usually has.
     """
 
-    first_nm: float | None = Field(None, gt=0, lt=20_000, allow_inf_nan=False)
-    step_px: float = Field(2.0, gt=0, le=100)
-    count: int | None = Field(None, ge=1, le=1000)
+    first_nm: float | None = Field(default=None, gt=0, lt=20_000, allow_inf_nan=False)
+    step_px: float = Field(default=2.0, gt=0, le=100)
+    count: int | None = Field(default=None, ge=1, le=1000)
     wavelengths: str | None = None
 
 
@@ -43,10 +43,10 @@ class LinePlan(_Part):
     """One `[[line]]`: its centre in nm, width, name; `verify` keeps it out of the fit for the verification."""
 
     nm: float = Field(gt=100, lt=20_000)
-    fwhm: float = Field(0.0, ge=0, le=500)
+    fwhm: float = Field(default=0.0, ge=0, le=500)
     name: str = ""
-    frames: int | None = Field(None, ge=1)
-    exposure_us: float | None = Field(None, gt=0, allow_inf_nan=False)
+    frames: int | None = Field(default=None, ge=1)
+    exposure_us: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     frames_from: Path | None = None
     verify: bool = False
 
@@ -62,7 +62,7 @@ class StepPlan(_Part):
     Of a chart: how many views. `exposures_us`: one capture at each; a dark is taken for every exposure in use anyway.
     """
 
-    frames: int = Field(16, ge=0)
+    frames: int = Field(default=16, ge=0)
     exposures_us: tuple[float, ...] = ()
     frames_from: Path | None = None
 
@@ -81,7 +81,7 @@ class CalibrationPlan(_Part):
     operator: str = ""
     optics: str = ""
     notes: str = ""
-    exposure_us: float | None = Field(None, gt=0, allow_inf_nan=False)
+    exposure_us: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     gain_db: float | None = None
     bands: BandsPlan = BandsPlan()
     line: tuple[LinePlan, ...] = ()
@@ -91,13 +91,13 @@ class CalibrationPlan(_Part):
     white: StepPlan = StepPlan(frames=8)
     chart: StepPlan = StepPlan(frames=0)
     chart_corners: tuple[int, int] = (6, 9)
-    line_frames: int = Field(8, ge=1)
-    white_reflectance: float = Field(1.0, gt=0, le=2)
-    curve_terms: int | None = Field(None, ge=1, le=6)
+    line_frames: int = Field(default=8, ge=1)
+    white_reflectance: float = Field(default=1.0, gt=0, le=2)
+    curve_terms: int | None = Field(default=None, ge=1, le=6)
     design: Path | None = None
     spectrometer_serial: str = ""
     medium: str = "air"
-    bit_depth: int | None = Field(None, ge=1, le=16)
+    bit_depth: int | None = Field(default=None, ge=1, le=16)
 
     @model_validator(mode="after")
     def _lines_differ(self) -> "CalibrationPlan":

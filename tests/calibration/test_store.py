@@ -1,5 +1,6 @@
 """The calibration file: round trip, what a person finds in it, and every way in which it can be wrong."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -21,7 +22,15 @@ from livecassi.calibration import (
     SubSteps,
     System,
 )
-from livecassi.calibration.store import load_calibration, read_calibration, save_calibration, write_calibration
+from livecassi.calibration.checks import Check
+from livecassi.calibration.record import CalibrationRecord, CaptureEntry, CurveEntry, LineEntry, SensorEntry
+from livecassi.calibration.store import (
+    load_calibration,
+    load_header,
+    read_calibration,
+    save_calibration,
+    write_calibration,
+)
 
 
 def made(**changes: Any) -> Calibration:
@@ -71,8 +80,103 @@ def test_a_person_can_read_it(tmp_path: Path) -> None:
         assert json.loads(file.attrs["header"])["camera_serial"] == "A17"
         assert {name: item.shape for name, item in file.items()} == {
             "wavelengths_nm": (3,), "mask": (7, 17), "dispersion_px": (3,),
-            "response": (3,), "dark": (7, 12), "covariance": (3, 3),
+            "response": (3,), "dark": (7, 12), "covariance": (3, 3), "readme": (),
         }  # fmt: skip
+        assert "mask(i, n - s_k)" in file["readme"].asstr()[()]
+        assert file["dispersion_px"].attrs["unit"] == "camera columns"
+        assert all(file[name].attrs["description"] for name in made().arrays())
+
+
+def measured() -> Calibration:
+    """A calibration with a record that is larger than an attribute of HDF5 can be, and with the newer arrays."""
+    hashes = tuple(hashlib.sha256(bytes([n % 256, n // 256])).hexdigest() for n in range(1200))
+    record = CalibrationRecord(
+        operator="Ada",
+        captures=(CaptureEntry(kind="dark", frames=1200, frame_hashes=hashes), CaptureEntry(kind="line")),
+        lines=(
+            LineEntry(wavelength_nm=450, shift_px=0.1, sigma_px=0.02, left_out_px=0.05, name="a"),
+            LineEntry(wavelength_nm=532, shift_px=20.4, sigma_px=0.03),
+        ),
+        curve=CurveEntry(coefficients=(1.0, -2.5), covariance=((1, 0.5), (0.5, 2)), range_nm=(450, 532), rms_px=0.01),
+        sensor=SensorEntry(read_noise_dn=2.5),
+        checks=(
+            Check(name="rms", value=0.3, unit="px", limit=0.1, fail_limit=0.25),
+            Check(name="never", value=3, unit="", limit=2, fail_limit=float("inf")),
+        ),
+        overrides=("rms: continued anyway because of the time",),
+    )
+    return made(
+        header=CalibrationHeader(schema_version=2, system=System.DD_CASSI, bit_depth=12, record=record),
+        hot_pixels=np.eye(7, 12, dtype=np.float32),
+        psf_px=np.full((3, 2), 0.4, np.float32),
+        residuals_px=np.zeros((2, 2, 3), np.float32),
+    )
+
+
+def test_a_measured_calibration_keeps_its_record_and_shows_it_to_anybody(tmp_path: Path) -> None:
+    original = measured()
+    save_calibration(original, tmp_path / "cal.h5")
+    loaded = load_calibration(tmp_path / "cal.h5")
+    assert (loaded.id, loaded.header) == (original.id, original.header)
+    assert loaded.arrays().keys() == original.arrays().keys()
+    assert load_header(tmp_path / "cal.h5") == (original.id, original.header)
+    with h5py.File(tmp_path / "cal.h5") as file:
+        record = file["record"]
+        assert file.attrs["schema_version"] == 2
+        np.testing.assert_array_equal(record["curve/coefficients"], [1.0, -2.5])
+        np.testing.assert_array_equal(record["curve/covariance"], [[1, 0.5], [0.5, 2]])
+        assert record["curve"].attrs["formula"].startswith("s(nm) = sum_t")
+        np.testing.assert_array_equal(record["lines/left_out_px"], [0.05, np.nan])
+        assert list(record["lines/name"].asstr()) == ["a", ""]
+        assert list(record["checks/verdict"].asstr()) == ["fail", "warn"]
+        assert record["captures/frame_hashes"].asstr()[0].count("\n") == 1199
+        assert record["sensor"].attrs["read_noise_dn"] == 2.5
+        assert record.attrs["operator"] == "Ada"
+
+
+def test_files_of_version_1_open_under_the_id_that_they_always_had(tmp_path: Path) -> None:
+    """Written as the first livecassi wrote them."""
+    identity = "1f03dc93fe739a787061a44b6e0afd923df7b21c782c7cc0ad1c10508759c2e8"
+    header = (
+        '{"schema_version":1,"system":"dd-cassi","sub_steps":"two-halves","name":"Prüfstand 1",'
+        '"created":"2026-01-02T03:04:05+00:00","notes":"","camera_serial":"A17","exposure_us":1500.0,"gain_db":null,'
+        '"bit_depth":12,"temperature_c":null,"roi":[4,8,2,3],"flip_rows":false,"flip_columns":false,'
+        '"dispersion_axis":"columns","dispersion_sign":"positive dispersion_px displaces towards larger column '
+        'numbers","quality":{"rms_px":0.08}}'
+    )
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs.update({"format": "livecassi-calibration", "schema_version": 1, "id": identity, "header": header})
+        for name, array in {
+            "wavelengths_nm": [450, 480.5],
+            "mask": np.linspace(0, 1, 10, dtype=np.float32).reshape(2, 5),
+            "dispersion_px": [0, 1.75],
+            "response": [0.5, 1],
+            "dark": np.full((2, 3), 48),
+            "covariance": np.eye(2),
+        }.items():
+            file[name] = np.asarray(array, np.float32)
+    loaded = load_calibration(tmp_path / "old.h5")
+    assert loaded.id == identity
+    save_calibration(loaded, tmp_path / "again.h5")
+    with h5py.File(tmp_path / "again.h5") as file:
+        assert file.attrs["schema_version"] == 1
+        assert file.attrs["header"] == header
+
+
+def test_a_full_size_calibration_is_compressed_as_any_hdf5_reads_it(tmp_path: Path) -> None:
+    wide = made(mask=np.tile(np.float32(0.5), (7, 1017)), dark=None)
+    save_calibration(wide, tmp_path / "cal.h5")
+    with h5py.File(tmp_path / "cal.h5") as file:
+        assert (file["mask"].compression, file["mask"].shuffle) == ("gzip", True)
+        assert file["wavelengths_nm"].compression is None
+    assert load_calibration(tmp_path / "cal.h5").id == wide.id
+
+
+@pytest.mark.parametrize("damage", [b"", b"something else entirely, not HDF5"])
+def test_a_list_of_files_tells_those_that_are_no_calibrations(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "cal.h5").write_bytes(damage)
+    with pytest.raises(CalibrationInvalidError, match="cannot be read"):
+        load_header(tmp_path / "cal.h5")
 
 
 def test_embedded_in_a_group_of_another_file(tmp_path: Path) -> None:
@@ -121,8 +225,8 @@ EDITS: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "a missing header": (lambda f: f.attrs.__delitem__("header"), "lacks header"),
     "no format": (lambda f: f.attrs.__delitem__("format"), r"is not a calibration \(format None, expected"),
     "another version": (
-        lambda f: f.attrs.__setitem__("schema_version", 2),
-        r"has schema version 2, this livecassi reads 1",
+        lambda f: f.attrs.__setitem__("schema_version", 3),
+        r"has schema version 3, this livecassi reads 1 and 2; update",
     ),
     "an unknown field": (lambda f: edit_header(f, colour="red"), r"header .* is not valid \(colour: Extra inputs"),
     "an unknown system": (lambda f: edit_header(f, system="x-cassi"), r"is not valid \(system:"),
