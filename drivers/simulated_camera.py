@@ -63,7 +63,7 @@ class SimulatedCamera:
     Pacing by `clock`: frame n + 1 is due one period after frame n. A late frame is delivered at once and the
     next is due one period later, so that a slow reader sees a lower rate, never a gap: only `Faults.drop_every`
     makes gaps. The period is the longer of `1 / frame_rate_hz` and the exposure.
-    Every call of `frames` starts again at index 0.
+    Every call of `frames` starts again at index 0. `temperature_c` is what the frames tell; it may be set at any time.
     """
 
     def __init__(
@@ -78,9 +78,12 @@ class SimulatedCamera:
         clock: Clock | None = None,
         faults: Faults | None = None,
         title: str = "simulated camera",
+        temperature_c: float | None = None,
     ) -> None:
         self._render = render
         self._seed = seed
+        self._noise_run = 0
+        self.temperature_c = temperature_c
         self.sensor = sensor or Sensor()
         self._clock: Clock = clock or MonotonicClock()
         self._faults = faults or Faults()
@@ -163,7 +166,8 @@ class SimulatedCamera:
             )
         electrons *= self.pixel_response
         electrons += exposure_s * self._dark_current_e_s
-        generator = np.random.Generator(np.random.SFC64([self._seed, index]))
+        entropy = [self._seed, index, *([self._noise_run] if self._noise_run else [])]
+        generator = np.random.Generator(np.random.SFC64(entropy))
         noise = generator.standard_normal(electrons.shape, np.float32)
         noise *= np.sqrt(electrons + np.float32(sensor.read_noise_e**2))
         electrons += noise
@@ -179,7 +183,13 @@ class SimulatedCamera:
             exposure_us=exposure_us,
             gain_db=gain_db,
             bit_depth=sensor.bit_depth,
+            temperature_c=self.temperature_c,
         )
+
+    def refresh_noise(self) -> None:
+        """From now on frames draw other noise than any before, though their indices may begin again."""
+        with self._lock:
+            self._noise_run += 1
 
     def mean_dark(self, exposure_us: float, gain_db: float) -> NDArray[np.float32]:
         """What very many averaged dark frames would show, in DN `(H, W')`, hot pixels included."""

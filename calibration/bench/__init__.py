@@ -2,5 +2,6 @@
 
 from livecassi.calibration.bench.bench import Bench, BenchDesign, SensorSide
 from livecassi.calibration.bench.materials import Materials, Spectrum
+from livecassi.calibration.bench.state import BenchState, Target
 
-__all__ = ["Bench", "BenchDesign", "Materials", "SensorSide", "Spectrum"]
+__all__ = ["Bench", "BenchDesign", "BenchState", "Materials", "SensorSide", "Spectrum", "Target"]

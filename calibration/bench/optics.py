@@ -1,13 +1,15 @@
-"""The two kinds of optics: from the scene's coefficient images to the light on the sensor."""
+"""The two kinds of optics: from the scene's coefficient images, or an even target, to the light on the sensor."""
 
 from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.signal import fftconvolve
 
 from livecassi.calibration.bench.dispersion import SubBands
-from livecassi.calibration.bench.mask import MARGIN_PX, OVERSAMPLING, CodedAperture
+from livecassi.calibration.bench.field import FieldShift, sampled
+from livecassi.calibration.bench.mask import MARGIN_PX, OVERSAMPLING, CodedAperture, box
 from livecassi.calibration.calibration import Array32
 
 _ROWS_AT_ONCE = 16  # keeps the working set in the processor's cache
@@ -28,7 +30,14 @@ class DualDisperserOptics:
     Since the scene is gathered again, the spectral sum over all Q sub-bands is done once, at construction.
     """
 
-    def __init__(self, aperture: CodedAperture, bands: SubBands, weights: NDArray[np.float64], width: int) -> None:
+    def __init__(
+        self,
+        aperture: CodedAperture,
+        bands: SubBands,
+        weights: NDArray[np.float64],
+        width: int,
+        field: FieldShift | None = None,
+    ) -> None:
         """`weights (K, Q)`: electrons per second of each basis spectrum in each sub-band."""
         offsets = OVERSAMPLING * (bands.shifts_px + MARGIN_PX)
         kernel = _splat(offsets, weights)  # (K, T) on the fine column grid
@@ -39,8 +48,14 @@ class DualDisperserOptics:
         self.coded = np.empty((len(weights), height, width), np.float32)
         for top in range(0, height, _ROWS_AT_ONCE):
             rows = aperture.fine[top : top + _ROWS_AT_ONCE, first:]
-            windows = sliding_window_view(rows, len(turned), axis=1)[:, ::OVERSAMPLING][:, :width]
-            self.coded[:, top : top + len(rows)] = np.moveaxis(np.ascontiguousarray(windows) @ turned, -1, 0)
+            windows = sliding_window_view(rows, len(turned), axis=1)
+            if field is None:
+                windows = windows[:, ::OVERSAMPLING][:, :width]
+            coded = np.moveaxis(np.ascontiguousarray(windows) @ turned, -1, 0)
+            if field is not None:
+                at = np.arange(width) + field.columns(width)[top : top + len(rows)]
+                coded = np.stack([sampled(row, OVERSAMPLING * at) for row in coded])
+            self.coded[:, top : top + len(rows)] = coded
 
     def image(self, coefficients: Array32) -> Array32:
         """Light `(H, W)`."""
@@ -58,9 +73,15 @@ class SingleDisperserOptics:
     """
 
     def __init__(
-        self, aperture: CodedAperture, bands: SubBands, weights: NDArray[np.float64], sensor_width: int
+        self,
+        aperture: CodedAperture,
+        bands: SubBands,
+        weights: NDArray[np.float64],
+        sensor_width: int,
+        field: FieldShift | None = None,
     ) -> None:
         """`weights (K, Q)`: electrons per second of each basis spectrum in each sub-band."""
+        self._field = field
         self.mask = aperture.seen()
         self.sensor_width = sensor_width
         kernel = _splat(bands.shifts_px + MARGIN_PX, weights)
@@ -80,7 +101,34 @@ class SingleDisperserOptics:
             np.multiply(coefficients[:, :, tile], self.mask[:, tile], out=coded.swapaxes(0, 1))
             spread = self._spread[:, :count].reshape(size * count, -1)
             wide[:, left : left + _TILE + self._taps] += coded.reshape(height, -1) @ spread
-        return np.ascontiguousarray(wide[:, MARGIN_PX : MARGIN_PX + self.sensor_width])
+        light: Array32 = np.ascontiguousarray(wide[:, MARGIN_PX : MARGIN_PX + self.sensor_width])
+        return light if self._field is None else self._field.displaced(light, 1)
+
+
+def dispersed_still(
+    aperture: CodedAperture,
+    target: Array32,
+    bands: SubBands,
+    weights: NDArray[np.float64],
+    sensor_width: int,
+    field: FieldShift | None,
+) -> Array32:
+    """What a single disperser makes of a grey target that stands still: light `(H, W')`.
+
+    `target (H, 4W)`: reflectances on the fine columns of the field stop; `weights (Q,)`: electrons per second. Light is
+    coded and moved on the fine grid, so that a line keeps the sharpness of the aperture wherever it lands.
+    """
+    coded = np.zeros(aperture.cells.shape, np.float64)
+    inside = slice(OVERSAMPLING * MARGIN_PX, OVERSAMPLING * MARGIN_PX + target.shape[1])
+    coded[:, inside] = aperture.cells[:, inside] * target
+    kernel = _splat(OVERSAMPLING * (bands.shifts_px + MARGIN_PX), weights[None])
+    wide = fftconvolve(box(coded.astype(np.float32)).astype(np.float64), kernel.astype(np.float64), axes=1)
+    first = 2 * OVERSAMPLING * MARGIN_PX
+    wide = np.pad(wide, ((0, 0), (0, max(0, first + OVERSAMPLING * sensor_width - wide.shape[1]))))
+    if field is None:
+        return np.ascontiguousarray(wide[:, first : first + OVERSAMPLING * sensor_width : OVERSAMPLING], np.float32)
+    at = np.arange(sensor_width) - field.columns()
+    return sampled(wide.astype(np.float32), first + OVERSAMPLING * at)
 
 
 def _splat(positions: NDArray[np.float64], weights: NDArray[np.float64]) -> Array32:

@@ -19,7 +19,8 @@ class BenchState:
     """The bench as it stands. `line` None: the lamp of the scene; else only that narrow light, as bright as it.
 
     `level` scales the light. `drift_px` (along, across the dispersion) displaces the picture of the mask on the
-    camera, as a bench does that warms up; the scene's place on the camera stays.
+    camera, as a bench does that warms up; the scene's place on the camera stays. Every `chart_pose` of the chessboard
+    hangs otherwise; 0 hangs straight.
     """
 
     target: Target = Target.SCENE
@@ -29,3 +30,4 @@ class BenchState:
     mask_in: bool = True
     disperser_in: bool = True
     drift_px: tuple[float, float] = (0.0, 0.0)
+    chart_pose: int = 0

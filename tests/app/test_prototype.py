@@ -7,6 +7,9 @@ import pytest
 from livecassi.app.colour import ColourRenderer
 from livecassi.app.prototype import Prototype, open_prototype
 from livecassi.calibration import CalibrationInvalidError, Corrector, MeasurementFlag, System, sensing_model
+from livecassi.calibration.bench import BenchDesign, BenchState, Target
+from livecassi.calibration.bench.mask import ApertureDesign
+from livecassi.calibration.capture import Line
 from livecassi.drivers import Frame, SourceSettings, SourceUnsupportedError
 from livecassi.drivers.clock import ManualClock
 from livecassi.drivers.simulated_camera import Faults
@@ -81,3 +84,66 @@ def test_an_impossible_size_or_rate_is_refused() -> None:
         open_prototype(System.DD_CASSI, 8, 256)
     with pytest.raises(SourceUnsupportedError, match="frame rate of 0 Hz"):
         open_prototype(System.DD_CASSI, 96, 130, frame_rate_hz=0)
+
+
+WHITE_LINE = BenchState(Target.WHITE, line=Line(546.07))
+
+
+def test_the_bench_changes_while_frames_flow() -> None:
+    prototype = small(System.SD_CASSI)
+    frames = prototype.source.frames(threading.Event())
+    usual = next(frames)
+    prototype.set_state(BenchState(cap_on=True))
+    dark = next(frames)
+    prototype.set_state(WHITE_LINE)
+    lit = next(frames)
+    offset = prototype.source.sensor.offset_dn
+    assert prototype.state == WHITE_LINE
+    assert (usual.index, dark.index, lit.index) == (0, 1, 2)
+    assert np.median(dark.pixels) == pytest.approx(offset, abs=1)
+    assert lit.pixels.mean() > 3 * offset
+    assert not np.array_equal(usual.pixels, lit.pixels)
+
+
+def test_a_state_set_from_another_thread_is_seen_by_the_next_exposure() -> None:
+    prototype = small()
+    dark, stop = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        for frame in prototype.source.frames(stop):
+            if frame.pixels.mean() < 60:
+                dark.set()
+                return
+
+    reader = threading.Thread(target=watch)
+    reader.start()
+    prototype.set_state(BenchState(cap_on=True))
+    assert dark.wait(10)
+    reader.join()
+
+
+def test_a_repeated_capture_holds_other_noise() -> None:
+    prototype = small()
+    prototype.set_state(BenchState(cap_on=True))
+    first = take(prototype, 2)
+    prototype.set_state(BenchState(cap_on=True))
+    second = take(prototype, 2)
+    assert [f.index for f in first] == [f.index for f in second]
+    difference = first[0].pixels.astype(float) - second[0].pixels
+    assert 0.5 < difference.std() < 3
+
+
+def test_the_simulated_camera_tells_its_temperature_when_it_has_one() -> None:
+    prototype = small()
+    assert take(prototype, 1)[0].temperature_c is None
+    prototype.source.temperature_c = 31.5
+    assert take(prototype, 1)[0].temperature_c == 31.5
+
+
+def test_the_bench_is_built_as_designed() -> None:
+    design = BenchDesign(aperture=ApertureDesign(turn_degrees=0.5, stretch=1.005))
+    made = open_prototype(System.SD_CASSI, 96, 130, clock=ManualClock(), design=design)
+    matrix = made.bench.true_registration()
+    assert np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0])) == pytest.approx(0.5)
+    assert np.hypot(matrix[0, 0], matrix[1, 0]) == pytest.approx(1.005)
+    assert made.calibration.id != small(System.SD_CASSI).calibration.id
