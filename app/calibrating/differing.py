@@ -129,8 +129,8 @@ def _mask(old: Calibration, new: Calibration) -> list[Difference]:
 def _light(old: Calibration, new: Calibration) -> list[Difference]:
     found = []
     nm = new.wavelengths_nm
-    before, after = np.interp(nm, old.wavelengths_nm, old.response), new.response
-    change = float(np.abs(after / after.mean() - before / before.mean()).max())
+    response = np.interp(nm, old.wavelengths_nm, old.response)
+    change = float(np.abs(new.response / new.response.mean() - response / response.mean()).max())
     if change > LEAST_SHARE:
         found.append(
             Difference(
@@ -146,12 +146,12 @@ def _light(old: Calibration, new: Calibration) -> list[Difference]:
         if first is None and second is None:
             continue
         if first is None or second is None or first.shape != second.shape:
-            sizes = ["none" if a is None else f"{a.shape[0]} x {a.shape[1]}" for a in (first, second)]
-            found.append(Difference(name, *sizes))
+            before, after = ("none" if a is None else f"{a.shape[0]} x {a.shape[1]}" for a in (first, second))
+            found.append(Difference(name, before, after))
             continue
         scale = 1.0 if unit == "DN" else 100.0
         spread = scale * float(np.median(np.abs(second - first)))
         if spread > LEAST_SHARE:
-            levels = [f"median {scale * float(np.median(a)):.4g} {unit}" for a in (first, second)]
-            found.append(Difference(name, *levels, spread, f"{unit}, median of the changes"))
+            before, after = (f"median {scale * float(np.median(a)):.4g} {unit}" for a in (first, second))
+            found.append(Difference(name, before, after, spread, f"{unit}, median of the changes"))
     return found

@@ -22,14 +22,15 @@ SAME_LINE_NM = 1e-3
 
 def capture_step(
     step: CaptureStep,
-    rig: Rig,
+    rig: Rig | None,
     *,
     frames: Iterable[Frame] | None = None,
     report: Callable[[int], None] = lambda _done: None,
 ) -> Capture:
     """Take the capture of a step: from `step.frames_from`, a live feed's `frames`, or the rig's source.
 
-    The rig must have been prepared. Raises `SourceError` (lost, with how far it came) or `CalibrationError`.
+    The rig must have been prepared; None serves where the frames come from disk. Raises `SourceError` (lost, with how
+    far it came) or `CalibrationError`.
     """
     done = 0
 
@@ -42,6 +43,8 @@ def capture_step(
     with ExitStack() as ending:
         if step.frames_from is not None:
             chosen, serial = _frames_on_disk(step, ending)
+        elif rig is None:
+            raise CalibrationInvalidError(f"'{step.title}' needs a camera, and there is none; connect or name one")
         elif frames is not None:
             chosen, serial = _settled(frames, step), rig.source.info.serial
         else:

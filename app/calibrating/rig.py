@@ -103,7 +103,7 @@ class SimulatedRig:
         The light of the flats is set once for the whole series, since `fill` follows their exposures.
         """
         applied = self.source.configure(SourceSettings(exposure_us=step.exposure_us, gain_db=step.gain_db))
-        state = state_for(step)
+        state = replace(state_for(step), drift_px=self._prototype.state.drift_px)
         self._prototype.set_state(state)
         if step.kind in (CaptureKind.DARK, CaptureKind.WHITE):
             return
