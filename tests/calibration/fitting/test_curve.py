@@ -65,7 +65,7 @@ def test_the_width_of_a_filter_moves_its_light() -> None:
 def test_a_published_list_of_band_centres() -> None:
     fit = fit_curve([Line(nm) for nm in TSA28_NM], 2.0 * np.arange(28), [0.05] * 28)
     assert fit.rms_px < 0.1
-    np.testing.assert_allclose(fit.curve.slope_px_per_nm([455.0, 640.0]), [0.465, 0.169], atol=0.01)
+    np.testing.assert_allclose(fit.curve.slope_px_per_nm([455.0, 640.0]), [0.465, 0.169], atol=0.02)
     short = fit_curve([Line(nm) for nm in TSA28_NM], 2.0 * np.arange(28), [0.05] * 28, terms=2)
     assert short.rms_px > fit.rms_px
 
