@@ -6,9 +6,10 @@ import numpy as np
 
 from livecassi.calibration.calibration import Array32, Calibration, CalibrationHeader, SubSteps, System
 from livecassi.calibration.errors import CalibrationInvalidError
-from livecassi.drivers.array_files import read_array
+from livecassi.calibration.import_cube import bands_first, flatten_mask
+from livecassi.calibration.import_presets import MASK_KEYS
+from livecassi.drivers.array_files import AnyArray, read_array
 
-MASK_KEYS = ("mask", "binary_mask")
 MOST_BANDS = 1000
 MOST_STEP_PX = 100
 SPARE_COLUMNS = 8  # a dual-disperser mask may be so much wider than a square scene needs
@@ -62,8 +63,10 @@ def import_mask(
     """The calibration of an ideal bench: this mask, `step_px` columns from band to band, response 1, no dark.
 
     The same mask and arguments give the same id (nothing was measured, so no date is noted).
-    The mask `(H, Wm)` comes from .mat (`key`, else "mask" or "binary_mask", else the only picture), .npy, .png or
-    .tif; whole numbers are divided by their full scale (0..1 stays, else 255, 4095 ... 65535, whichever holds them).
+    The mask `(H, Wm)` comes from .mat (`key`, else one of `MASK_KEYS`, else the only picture), .npy, .png or .tif;
+    whole numbers are divided by their full scale (0..1 stays, else 255, 4095 ... 65535, whichever holds them).
+    A 3-D mask, one picture per band, becomes the mean of its bands, shifted back, where they show one mask; where
+    they differ in brightness that is the response.
     `width` is the scene's width, taken from column 0. Without it: a single disperser uses the whole mask; a dual
     disperser the square `H x H` where the mask is 0 to 8 columns wider than that needs, else as much as fits.
 
@@ -74,8 +77,16 @@ def import_mask(
             f"a step of {step_px:g} px was given, expected 0 to {MOST_STEP_PX} columns per band; "
             "give the step of the instrument"
         )
-    mask = read_mask(path, key)
+    found = _read_array(path, key)
     bands = len(wavelengths_nm)
+    response, notes = np.ones(bands, np.float32), f"imported from {path.name}, {step_px:g} px per band"
+    if found.ndim == 3:
+        flat = flatten_mask(bands_first(_transmission(found, path), bands, path), system, step_px, path)
+        mask, response = flat.mask, flat.response
+        notes += f"; mean of {bands} bands, {'shifted back' if flat.shifted else 'as they were'}, the worst "
+        notes += f"correlates {flat.correlation:.3f} with it"
+    else:
+        mask = _transmission(found, path)
     dispersion_px = (step_px * np.arange(bands)).astype(np.float32)
     largest_shift = int(np.ceil(step_px * (bands - 1) - 1e-4))
     return Calibration(
@@ -83,12 +94,12 @@ def import_mask(
             system=system,
             sub_steps=sub_steps,
             name=name or path.stem,
-            notes=f"imported from {path.name}, {step_px:g} px per band",
+            notes=notes,
         ),
         wavelengths_nm=wavelengths_nm,
         mask=_crop(mask, path, system, largest_shift, width),
         dispersion_px=dispersion_px,
-        response=np.ones(bands, np.float32),
+        response=response,
     )
 
 
@@ -97,12 +108,28 @@ def read_mask(path: Path, key: str | None = None) -> Array32:
 
     Raises `SourceError` or `CalibrationInvalidError`.
     """
-    found = read_array(path, MASK_KEYS, key)
-    array = found[0] if found.ndim == 3 and found.shape[0] == 1 else found
-    if array.ndim != 2 or array.size == 0:
+    array = _read_array(path, key)
+    if array.ndim != 2:
         raise CalibrationInvalidError(
             f"{path} holds an array of shape {array.shape}, expected a mask of two dimensions (rows, columns)"
         )
+    return _transmission(array, path)
+
+
+def _read_array(path: Path, key: str | None) -> AnyArray:
+    """Two dimensions, or three with one picture per band."""
+    found = read_array(path, MASK_KEYS, key)
+    array = found[0] if found.ndim == 3 and found.shape[0] == 1 else found
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise CalibrationInvalidError(
+            f"{path} holds an array of shape {array.shape}, expected a mask of two dimensions (rows, columns), or of "
+            "three with one picture per band"
+        )
+    return array
+
+
+def _transmission(array: AnyArray, path: Path) -> Array32:
+    """Values 0..1, of whole numbers after division by their full scale."""
     if array.dtype.kind not in "biuf":
         raise CalibrationInvalidError(f"the mask in {path} is of type {array.dtype}, expected real numbers")
     with np.errstate(over="ignore"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from livecassi.calibration import CalibrationInvalidError, SubSteps, System
 from livecassi.calibration.import_mask import import_mask, parse_wavelengths
+from livecassi.calibration.import_presets import Preset, detect_preset
 from livecassi.drivers import SourceError, SourceNotFoundError
 from livecassi.drivers.opencv import cv2
 
@@ -175,3 +176,83 @@ def test_the_masks_of_the_field(shared: Path) -> None:
     assert set(np.unique(dual.mask)) == {0.0, 1.0}
     real = import_mask(masks / "tsanet_real_mask660.mat", System.SD_CASSI, parse_wavelengths("tsa28"), 2.0)
     assert (real.cube_shape, real.measurement_shape) == ((28, 660, 660), (660, 714))
+
+
+def shifted_bands(mask: NDArray[Any], step: int, brightness: tuple[float, ...]) -> NDArray[Any]:
+    """(H, W + reach, C): band k shows the mask k steps further right, with noise of its own."""
+    noise = np.random.default_rng(2)
+    reach = step * (len(brightness) - 1)
+    cube = 0.02 * noise.random((mask.shape[0], mask.shape[1] + reach, len(brightness)))  # the padding holds data, too
+    for k, bright in enumerate(brightness):
+        cube[:, step * k : step * k + mask.shape[1], k] += 0.9 * bright * mask
+    return cube
+
+
+def test_a_3d_mask_is_the_mean_of_its_bands_shifted_back(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "m.mat", {"mask_3d_shift": shifted_bands(GREY, 2, (1.0, 1.0, 1.0))})
+    made = import_mask(tmp_path / "m.mat", System.SD_CASSI, BANDS, 2.0)
+    assert (made.cube_shape, made.measurement_shape) == ((3, 20, 26), (20, 30))
+    np.testing.assert_allclose(made.mask, 0.9 * GREY + 0.01, atol=0.011)
+    np.testing.assert_array_equal(made.response, np.ones(3))
+    assert "mean of 3 bands, shifted back, the worst correlates" in made.header.notes
+
+
+def test_bands_of_differing_brightness_are_one_mask_and_a_response(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.moveaxis(shifted_bands(GREY, 2, (0.5, 1.0, 0.75)), 2, 0))  # bands first
+    made = import_mask(tmp_path / "m.npy", System.SD_CASSI, BANDS, 2.0)
+    np.testing.assert_allclose(made.response / made.response.mean(), np.array([0.5, 1, 0.75]) / 0.75, rtol=0.03)
+
+
+def test_a_3d_mask_that_was_never_shifted(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.repeat(GREY[..., None], 3, axis=2))
+    made = import_mask(tmp_path / "m.npy", System.SD_CASSI, BANDS, 2.0)
+    np.testing.assert_allclose(made.mask, GREY, atol=1e-6)
+    np.testing.assert_array_equal(made.dispersion_px, [0, 2, 4])
+    assert "as they were" in made.header.notes
+
+
+def test_a_3d_mask_behind_two_dispersers_joins_to_the_wide_mask(tmp_path: Path) -> None:
+    wide = np.random.default_rng(5).random((20, 24)).astype(np.float32)
+    np.save(tmp_path / "m.npy", np.stack([wide[:, 2 * k : 2 * k + 20] for k in range(3)]))
+    made = import_mask(tmp_path / "m.npy", System.DD_CASSI, BANDS, 2.0)
+    np.testing.assert_allclose(made.mask, wide, atol=1e-6)
+    assert made.cube_shape == (3, 20, 20)
+
+
+def test_bands_that_show_different_masks_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", shifted_bands(GREY, 3, (1.0, 1.0, 1.0)))
+    with pytest.raises(CalibrationInvalidError, match=r"do not show one mask.*by 2 px.*correlates .*at least 0\.9"):
+        import_mask(tmp_path / "m.npy", System.SD_CASSI, BANDS, 2.0)
+    with pytest.raises(CalibrationInvalidError, match=r"4 bands along its last or first axis"):
+        import_mask(tmp_path / "m.npy", System.SD_CASSI, parse_wavelengths("450:480:10"), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "preset"),
+    [
+        ({"mask": np.zeros((20, 20))}, Preset.TSA),
+        ({"mask_3d_shift": np.zeros((20, 74, 28))}, Preset.MST),
+        ({"mask": np.zeros((20, 74, 28))}, Preset.MST),
+        ({"binary_mask": np.zeros((20, 82))}, Preset.DYNASPEC),
+        ({"mask": np.zeros((20, 33))}, None),
+        ({"transmission": np.zeros((20, 20))}, None),
+    ],
+)
+def test_whose_mask_a_file_holds(tmp_path: Path, content: dict[str, NDArray[Any]], preset: Preset | None) -> None:
+    scipy.io.savemat(tmp_path / "m.mat", content)
+    assert detect_preset(tmp_path / "m.mat") is preset
+
+
+def test_pictures_are_nobodys_masks_until_somebody_says_so(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", GREY)
+    assert detect_preset(tmp_path / "m.npy") is None
+    (tmp_path / "m.mat").write_bytes(b"no MATLAB file")
+    with pytest.raises(SourceError, match="cannot be read"):
+        detect_preset(tmp_path / "m.mat")
+
+
+def test_the_published_masks_are_known(shared: Path) -> None:
+    masks = shared / "data" / "masks"
+    assert detect_preset(masks / "tsanet_real_mask660.mat") is Preset.TSA
+    assert detect_preset(masks / "tsanet_sim_mask256.mat") is Preset.TSA
+    assert detect_preset(masks / "dynaspec_mask_dd_binary.mat") is Preset.DYNASPEC
