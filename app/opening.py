@@ -16,6 +16,7 @@ from livecassi.calibration import (
     System,
     check_frame_shape,
 )
+from livecassi.calibration.belongs import check_camera
 from livecassi.calibration.store import load_calibration
 from livecassi.drivers import LivecassiError, Source, SourceNotFoundError, SourceSettings
 from livecassi.drivers.frame_files import FileFrames
@@ -101,10 +102,12 @@ def open_sequence(path: Path, key: str | None = None, bit_depth: int | None = No
 def calibration_for(sequence: FrameSequence, path: Path, calibration: Path | None) -> Calibration:
     """The calibration file that was named, else the one that the recording carries.
 
-    Raises `CalibrationError`.
+    Raises `CalibrationError`, also where the one that was named is not that of the camera that was recorded.
     """
     if calibration is not None:
-        return load_calibration(calibration)
+        named = load_calibration(calibration)
+        check_camera(named, sequence.info)
+        return named
     if isinstance(sequence, Recording) and sequence.calibration is not None:
         return sequence.calibration
     raise CalibrationInvalidError(
@@ -124,7 +127,12 @@ def _open_prototype(request: SourceRequest) -> Opened:
         bands=request.bands,
         frame_rate_hz=request.frame_rate_hz or USUAL_RATE_HZ,
     )
-    return Opened(prototype.source, prototype.calibration, prototype.truth)
+    if request.calibration is None:
+        return Opened(prototype.source, prototype.calibration, prototype.truth)
+    named = load_calibration(request.calibration)
+    check_frame_shape(named, prototype.source.info.frame_shape)
+    check_camera(named, prototype.source.info)
+    return Opened(prototype.source, named)  # whose bands are not those of the truth
 
 
 def _open_file(request: SourceRequest) -> Opened:
@@ -159,6 +167,7 @@ def _open_camera(request: SourceRequest) -> Opened:
     calibration = load_calibration(request.calibration)
     camera = HarvesterCamera(_producer_of(producers, request.serial), request.serial or None)
     try:
+        check_camera(calibration, camera.info)
         check_frame_shape(calibration, camera.info.frame_shape)
         camera.configure(SourceSettings(frame_rate_hz=request.frame_rate_hz))
     except LivecassiError:

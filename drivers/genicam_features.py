@@ -115,6 +115,21 @@ class Features:
         with vendor_errors(f"image size of {self._camera}"):
             return int(self._nodes.Height.value), int(self._nodes.Width.value)
 
+    def region(self) -> tuple[int, int, int, int] | None:
+        """First row, first column, height and width of the region that is read; None where the camera has no offsets."""
+        row, column = self.number(("OffsetY",)), self.number(("OffsetX",))
+        return None if row is None or column is None else (int(row), int(column), *self.image_size())
+
+    def flip(self, name: str) -> bool | None:
+        """Whether ReverseX or ReverseY is set; None where the camera has none or does not tell."""
+        value = self.number((name,))
+        return None if value is None else bool(value)
+
+    def binning(self) -> tuple[int, int] | None:
+        """Sensor pixels per pixel, down and across; None where the camera has no such features."""
+        down, across = self.number(("BinningVertical",)), self.number(("BinningHorizontal",))
+        return None if down is None or across is None else (int(down), int(across))
+
     def touch(self) -> None:
         """Ask the device itself for a register, past all caches; what the binding raises passes."""
         width = self._nodes.Width

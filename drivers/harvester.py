@@ -86,13 +86,17 @@ class HarvesterCamera:
                 bit_depth=bit_depth,
                 exposure_range_us=self._features.span(EXPOSURE),
                 gain_range_db=self._features.span(GAIN),
+                roi=self._features.region(),
+                flip_rows=self._features.flip("ReverseY"),
+                flip_columns=self._features.flip("ReverseX"),
+                binning=self._features.binning(),
             )
             undo.pop_all()
         self._applied = self._read_settings()
 
     @property
     def info(self) -> SourceInfo:
-        """The camera, its picture size and the exposure and gain that it allows."""
+        """The camera, its picture and where on the sensor that lies, and the exposure and gain that it allows."""
         return self._info
 
     @property

@@ -21,7 +21,9 @@ class SourceInfo:
     """What a source is: `kind` (replay, prototype, harvester), a title for people, and the frames to expect.
 
     `exposure_range_us` and `gain_range_db` are None where the source has no such setting (a replay has neither).
-    `frame_count` is None for a source without an end.
+    `frame_count` is None for a source without an end. `roi` is the region of the sensor that the frames show: first
+    row, first column, height, width. `flip_rows` and `flip_columns`: whether the camera delivers them in the opposite
+    order; `binning`: sensor pixels per pixel of the frames, down and across. None: the source does not tell.
     """
 
     kind: str
@@ -32,6 +34,10 @@ class SourceInfo:
     exposure_range_us: tuple[float, float] | None = None
     gain_range_db: tuple[float, float] | None = None
     frame_count: int | None = None
+    roi: tuple[int, int, int, int] | None = None
+    flip_rows: bool | None = None
+    flip_columns: bool | None = None
+    binning: tuple[int, int] | None = None
 
     @property
     def waits(self) -> bool:

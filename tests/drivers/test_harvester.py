@@ -198,6 +198,24 @@ def test_the_deepest_unpacked_grey_format_is_chosen() -> None:
     assert camera(deep).info.bit_depth == 12
 
 
+def test_the_region_the_flips_and_the_binning_are_told_where_the_camera_has_them() -> None:
+    told = camera(
+        FakeAcquirer(
+            [],
+            OffsetX=Node(16),
+            OffsetY=Node(8),
+            ReverseX=Node(True),
+            ReverseY=Node(False),
+            BinningHorizontal=Node(2),
+            BinningVertical=Node(1),
+        )
+    ).info
+    assert told.roi == (8, 16, HEIGHT, WIDTH)
+    assert (told.flip_rows, told.flip_columns, told.binning) == (False, True, (1, 2))
+    silent = camera(FakeAcquirer([])).info
+    assert (silent.roi, silent.flip_rows, silent.flip_columns, silent.binning) == (None, None, None, None)
+
+
 @pytest.mark.parametrize(
     ("formats", "wanted", "message"),
     [
@@ -414,6 +432,9 @@ def test_frames_of_the_real_producer(producer: Path) -> None:
             except SourceError as error:
                 sys.stdout.write(f"REFUSED {error}\\n")
         assert warnings.filters == filters
+        roi = camera.info.roi
+        assert roi is None or (min(roi) >= 0 and roi[2:] == camera.info.frame_shape), roi
+        assert camera.info.flip_columns in (None, False), camera.info
         sys.stdout.write(f"INFO {camera.info.kind} {camera.info.frame_shape} {camera.info.bit_depth}\\n")
         """,
         producer,
