@@ -1,7 +1,7 @@
 """Quantities as people read them."""
 
-from livecassi.calibration import CalibrationError, MeasurementFlag
-from livecassi.drivers import LivecassiError, SourceError, SourceLostError
+from livecassi.calibration import CalibrationError, CalibrationHeader, MeasurementFlag
+from livecassi.drivers import Frame, LivecassiError, SourceError, SourceLostError
 from livecassi.engines import EngineError, EngineInfo
 from livecassi.engines.errors import PreparationError, WeightsError
 from livecassi.engines.weights import TrainingState
@@ -36,12 +36,13 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
-def correction_text(flags: MeasurementFlag) -> tuple[str, str]:
+def correction_text(flags: MeasurementFlag, frame: Frame, header: CalibrationHeader) -> tuple[str, str]:
     """What to know about the correction of a frame: a few words and an explanation; empty where all is well."""
-    if MeasurementFlag.DARK_MISMATCH in flags:
-        return "dark frame of other settings", (
-            "The calibration's dark frame was taken with another exposure, gain or temperature: "
-            "dark places may be off. Go back to those settings or calibrate again"
+    if flags & MeasurementFlag.DARK_MISMATCH:
+        differing = _differing(flags, frame, header)
+        return f"not as calibrated: {', '.join(words for words, _ in differing)}", (
+            f"The calibration's dark frame was taken with other settings: {'; '.join(told for _, told in differing)}. "
+            "Dark places may be off. Go back to the calibrated settings or calibrate again"
         )
     if MeasurementFlag.PEDESTAL_REMOVED in flags:
         return "pedestal removed", (
@@ -50,6 +51,25 @@ def correction_text(flags: MeasurementFlag) -> tuple[str, str]:
     if MeasurementFlag.NO_DARK in flags:
         return "no dark frame", "The calibration holds no dark frame: nothing was subtracted"
     return "", ""
+
+
+def _differing(flags: MeasurementFlag, frame: Frame, header: CalibrationHeader) -> list[tuple[str, str]]:
+    """Each setting that is not as calibrated, shortly and with both numbers."""
+    parts = []
+    if MeasurementFlag.EXPOSURE_MISMATCH in flags and header.exposure_us is not None:
+        found, stored = frame.exposure_us / 1000, header.exposure_us / 1000
+        parts.append((f"exposure {found:g} ms", f"exposure {found:g} ms now, {stored:g} ms when it was calibrated"))
+    if MeasurementFlag.GAIN_MISMATCH in flags and header.gain_db is not None:
+        gain = f"gain {frame.gain_db:g} dB"
+        parts.append((gain, f"{gain} now, {header.gain_db:g} dB when it was calibrated"))
+    if (
+        MeasurementFlag.TEMPERATURE_MISMATCH in flags
+        and frame.temperature_c is not None
+        and header.temperature_c is not None
+    ):
+        warmth = f"sensor at {frame.temperature_c:.1f} °C"
+        parts.append((warmth, f"{warmth} now, {header.temperature_c:.1f} °C when it was calibrated"))
+    return parts
 
 
 def pace_lines(info: EngineInfo) -> list[str]:

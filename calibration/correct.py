@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from livecassi.calibration.calibration import Array32, Calibration
+from livecassi.calibration.calibration import Array32, Calibration, CalibrationHeader
 from livecassi.calibration.errors import CalibrationMismatchError
 from livecassi.calibration.measurement import Measurement, MeasurementFlag
 from livecassi.calibration.pedestal import estimate_pedestal, remove_pedestal
@@ -111,15 +111,23 @@ class Corrector:
                 f"the frame has {frame.bit_depth} bits, the calibration's dark {header.bit_depth}; "
                 "set the camera to the calibrated pixel format or calibrate again"
             )
-        exposure_off = (
-            header.exposure_us is not None
-            and abs(frame.exposure_us - header.exposure_us) > EXPOSURE_TOLERANCE * header.exposure_us
-        )
-        gain_off = header.gain_db is not None and abs(frame.gain_db - header.gain_db) > GAIN_TOLERANCE_DB
-        temperature_off = (
-            header.temperature_c is not None
-            and frame.temperature_c is not None
-            and abs(frame.temperature_c - header.temperature_c) > TEMPERATURE_TOLERANCE_C
-        )
-        mismatch = exposure_off or gain_off or temperature_off
-        return MeasurementFlag.DARK_MISMATCH if mismatch else MeasurementFlag.NONE
+        return dark_mismatch(frame, header)
+
+
+def dark_mismatch(frame: Frame, header: CalibrationHeader) -> MeasurementFlag:
+    """Which settings of a frame differ from those of the calibration's dark; what is not known does not differ."""
+    flags = MeasurementFlag.NONE
+    if (
+        header.exposure_us is not None
+        and abs(frame.exposure_us - header.exposure_us) > EXPOSURE_TOLERANCE * header.exposure_us
+    ):
+        flags |= MeasurementFlag.EXPOSURE_MISMATCH
+    if header.gain_db is not None and abs(frame.gain_db - header.gain_db) > GAIN_TOLERANCE_DB:
+        flags |= MeasurementFlag.GAIN_MISMATCH
+    if (
+        header.temperature_c is not None
+        and frame.temperature_c is not None
+        and abs(frame.temperature_c - header.temperature_c) > TEMPERATURE_TOLERANCE_C
+    ):
+        flags |= MeasurementFlag.TEMPERATURE_MISMATCH
+    return flags

@@ -12,9 +12,12 @@ class MeasurementFlag(Flag):
 
     NONE = 0
     SATURATED = auto()  # raw pixels at full scale
-    DARK_MISMATCH = auto()  # exposure, gain or temperature differ from those of the calibration's dark
+    EXPOSURE_MISMATCH = auto()  # the exposure differs from that of the calibration's dark
+    GAIN_MISMATCH = auto()  # the gain does
+    TEMPERATURE_MISMATCH = auto()  # the temperature does
     NO_DARK = auto()  # the calibration holds no dark frame
     PEDESTAL_REMOVED = auto()  # an estimated constant was subtracted
+    DARK_MISMATCH = EXPOSURE_MISMATCH | GAIN_MISMATCH | TEMPERATURE_MISMATCH  # any of them: `flags & DARK_MISMATCH`
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ class Screen(QSplitter):
         self._result = self._frame = self.picture = None
         self._hover = None
         self._wavelengths_nm = calibration.wavelengths_nm
+        self._header = calibration.header
         self.bands.blockSignals(True)
         self.bands.set_wavelengths(calibration.wavelengths_nm)
         self.bands.blockSignals(False)
@@ -176,7 +177,7 @@ class Screen(QSplitter):
         if self._result is None or self._frame is None:
             return
         self._draw(self._result, self._frame)
-        self.bar.show_correction(*correction_text(self._result.flags))
+        self.bar.show_correction(*correction_text(self._result.flags, self._result.frame, self._header))
         self.bar.show_saturation(self._frame.saturated_fraction())
         self._show_spectra(self._result)
 

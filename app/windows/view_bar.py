@@ -74,6 +74,11 @@ class ViewBar(QWidget):
         """What is said about the correction."""
         return self._correction.text()
 
+    @property
+    def correction_hint(self) -> str:
+        """What is said about it at length."""
+        return self._correction.toolTip()
+
     def show_saturation(self, fraction: float | None) -> None:
         """Say loudly how much of the raw frame is saturated."""
         saturated = bool(fraction)

@@ -79,21 +79,28 @@ def test_saturation_is_told_from_the_raw_frame() -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "flagged"),
+    ("taken", "flags"),
     [
-        ({}, False),
-        ({"exposure_us": 1019.0}, False),
-        ({"exposure_us": 1021.0}, True),
-        ({"exposure_us": 500.0}, True),
-        ({"gain_db": 0.04}, False),
-        ({"gain_db": 6.0}, True),
-        ({"temperature_c": 42.9}, False),
-        ({"temperature_c": 36.9}, True),
+        ({}, MeasurementFlag.NONE),
+        ({"exposure_us": 1019.0}, MeasurementFlag.NONE),
+        ({"exposure_us": 1021.0}, MeasurementFlag.EXPOSURE_MISMATCH),
+        ({"exposure_us": 500.0}, MeasurementFlag.EXPOSURE_MISMATCH),
+        ({"gain_db": 0.04}, MeasurementFlag.NONE),
+        ({"gain_db": 6.0}, MeasurementFlag.GAIN_MISMATCH),
+        ({"temperature_c": 42.9}, MeasurementFlag.NONE),
+        ({"temperature_c": 36.9}, MeasurementFlag.TEMPERATURE_MISMATCH),
+        ({"exposure_us": 500.0, "gain_db": 6.0, "temperature_c": 50.0}, MeasurementFlag.DARK_MISMATCH),
     ],
 )
-def test_a_dark_of_other_settings_is_flagged(taken: dict[str, float], flagged: bool) -> None:
+def test_each_setting_unlike_the_dark_is_flagged_by_itself(taken: dict[str, float], flags: MeasurementFlag) -> None:
     measured = corrector(exposure_us=1000.0, gain_db=0.0, temperature_c=40.0).correct(frame(**taken))
-    assert measured.flags == (MeasurementFlag.DARK_MISMATCH if flagged else MeasurementFlag.NONE)
+    assert measured.flags == flags
+    assert bool(measured.flags & MeasurementFlag.DARK_MISMATCH) == bool(flags)
+
+
+def test_settings_that_are_not_known_do_not_differ() -> None:
+    assert corrector().correct(frame(exposure_us=5.0, gain_db=9.0, temperature_c=60.0)).flags == MeasurementFlag.NONE
+    assert corrector(temperature_c=40.0).correct(frame()).flags == MeasurementFlag.NONE
 
 
 def test_measurements_pass_unchanged() -> None:

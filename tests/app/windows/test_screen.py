@@ -124,13 +124,31 @@ def test_the_correction_is_named_where_an_operator_should_know(screen: Screen) -
     result, width = screen.result, screen.minimumSizeHint().width()
     for flags, words in (
         (MeasurementFlag.NONE, ""),
-        (MeasurementFlag.DARK_MISMATCH, "dark frame of other settings"),
         (MeasurementFlag.NO_DARK, "no dark frame"),
         (MeasurementFlag.NO_DARK | MeasurementFlag.PEDESTAL_REMOVED, "pedestal removed"),
     ):
         screen.show_result(replace(result, flags=flags))
         assert screen.bar.correction_text == words
         assert screen.minimumSizeHint().width() == width  # a word more must not widen the window
+
+
+def test_settings_unlike_those_of_the_dark_are_told_with_both_numbers(qtbot: QtBot) -> None:
+    plain = small_calibration(dark=True)
+    header = plain.header.model_copy(update={"exposure_us": 2500.0, "gain_db": 6.0, "temperature_c": 31.0})
+    calibration = replace(plain, header=header)
+    screen = Screen(calibration)
+    qtbot.addWidget(screen)
+    pixels = np.zeros(calibration.measurement_shape, np.uint16)
+    for frame, words, hint in (
+        (Frame(pixels, 0, 0, None, 2500.0, 6.0, 12, 32.0), "", ""),
+        (Frame(pixels, 0, 0, None, 1000.0, 6.0, 12), "exposure 1 ms", "exposure 1 ms now, 2.5 ms when"),
+        (Frame(pixels, 0, 0, None, 2500.0, 0.0, 12), "gain 0 dB", "gain 0 dB now, 6 dB when"),
+        (Frame(pixels, 0, 0, None, 2500.0, 6.0, 12, 40.0), "sensor at 40.0 °C", "40.0 °C now, 31.0 °C when"),
+        (Frame(pixels, 0, 0, None, 1000.0, 0.0, 12), "exposure 1 ms, gain 0 dB", "2.5 ms when it was calibrated; gain"),
+    ):
+        screen.show_result(Result(frame, Corrector(calibration).inspect(frame).flags, None, 0.0))
+        assert screen.bar.correction_text == (f"not as calibrated: {words}" if words else "")
+        assert hint in screen.bar.correction_hint
 
 
 def test_another_source_leaves_nothing_of_the_old_picture(screen: Screen) -> None:
