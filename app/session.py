@@ -5,6 +5,7 @@
     reconstruction   mailbox -> correct -> engine -> mailbox of one for the screen
     writer           recorder queue -> disk
     builder          makes the next engine while the previous one goes on, or an earlier one again after a failure
+    drift            looks at a frame now and then: does the mask still stand where the calibration has it
 
 Disk is first-in first-out and may not lose; the screen is latest-wins and may. No Qt here: a window pulls with
 `take_result`, a command waits in `wait_result`.
@@ -18,12 +19,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from livecassi.app.drift_watch import EVERY_S, DriftState, DriftWatch
 from livecassi.app.engine_slot import EngineSlot, FindSteps
 from livecassi.app.live import Hooks, LiveReconstruction
 from livecassi.app.rate import RateMeter
 from livecassi.app.recording import Recorder, RecorderStats, RecordingOptions
 from livecassi.app.result import Result
 from livecassi.calibration import Calibration, Corrector
+from livecassi.calibration.drift import DriftKind
 from livecassi.drivers import Frame, LivecassiError, Source, SourceSettings
 from livecassi.engines import Cube, Engine, EngineInfo
 from livecassi.engines.frame_engine import Wanted
@@ -50,7 +53,8 @@ class SessionStats:
     """One reading of every counter. `lost`: gaps in the source's indices; `dropped`: frames that the recorder
     could not keep; `replaced`: frames that got no cube because a newer one came. `present_engine` is in use, by
     the name `engine`; `next_engine` is what the next frame will meet, the same one unless another has just been built.
-    `building` names the engine that is being built, and `preparing` says what is done once for it, if anything.
+    `building` names the engine that is being built, and `preparing` says what is done once for it, if anything. `drift`
+    is what is known about the place of the mask.
     """
 
     state: SessionState
@@ -67,6 +71,7 @@ class SessionStats:
     next_engine: EngineInfo | None
     building: str
     preparing: str
+    drift: DriftState
     error: Exception | None
 
     @property
@@ -78,7 +83,8 @@ class SessionStats:
 class Session:
     """Runs one source through one calibration and a changing engine; a context manager that closes it.
 
-    `release` frees what the source holds (a camera, open files); it is called once, by `close`.
+    `release` frees what the source holds (a camera, open files); it is called once, by `close`. Every `drift_every_s`
+    seconds a frame is looked at for drift, unless the source gives floating-point measurements.
     """
 
     def __init__(
@@ -88,6 +94,7 @@ class Session:
         *,
         release: Callable[[], None] = lambda: None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        drift_every_s: float = EVERY_S,
     ) -> None:
         self.source = source
         self.calibration = calibration
@@ -117,6 +124,13 @@ class Session:
         self._lost = 0
         self._replaced_before = 0
         self._live = self._new_run()
+        self._drift = DriftWatch(
+            calibration,
+            lambda: self.newest_frame,
+            clock_ns,
+            every_s=drift_every_s,
+            watching=bool(source.info.bit_depth),
+        )
 
     # ---- running -------------------------------------------------------------------------------------------------
 
@@ -137,6 +151,7 @@ class Session:
         live, stop, settled = self._live, self._stop, self._settled
         self._spawn("acquisition", lambda: self._acquire(live, stop, settled))
         self._spawn("reconstruction", lambda: self._reconstruct(live, stop, settled))
+        self._spawn("drift", lambda: self._drift.run(stop))
 
     def stop(self) -> None:
         """Stop the source, finish the recording and release the engine. Safe to call twice and from any state.
@@ -169,6 +184,7 @@ class Session:
         self._resume.set()
         self._settled.set()
         self._live.frames.close()
+        self._drift.wake()
 
     def close(self) -> None:
         """Stop for good and release the source. A pass that takes long is not waited for: its thread ends by itself."""
@@ -222,6 +238,15 @@ class Session:
         self._report(told)
         if follower is not None:
             self._spawn("builder", lambda: self._engines.build(follower))
+
+    # ---- drift ---------------------------------------------------------------------------------------------------
+
+    def check_drift(self, kind: DriftKind = DriftKind.SCENE, wavelength_nm: float | None = None) -> None:
+        """Look for drift in the newest frame, of whatever `kind` the camera sees now; `stats().drift` will tell.
+
+        Raises `CalibrationMismatchError` for a line that the calibration does not know.
+        """
+        self._drift.check(kind, wavelength_nm)
 
     # ---- recording -----------------------------------------------------------------------------------------------
 
@@ -311,6 +336,7 @@ class Session:
             next_engine=newest.info if newest is not None else None,
             building=self._engines.building,
             preparing=self._engines.preparing,
+            drift=self._drift.state,
             error=error,
         )
 
