@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from livecassi.app.rate import RateMeter
 from livecassi.drivers import Frame, LivecassiError, Source, SourceLostError
@@ -83,7 +83,7 @@ class Feed:
         """Frames per second, lately."""
         return self._rate.hz(time.monotonic_ns())
 
-    def frames(self, skip: int = IN_FLIGHT) -> Iterator[Frame]:
+    def frames(self, skip: int = IN_FLIGHT) -> Generator[Frame, None, None]:
         """The frames that arrive from now on, in order, without the first `skip`, which may show the bench as it was.
 
         Close the iterator, or leave it, to end the loan. A camera does not wait for a slow reader: more than 64
@@ -97,7 +97,15 @@ class Feed:
             self._borrowers.append(borrower)
         return self._lend(borrower, 0 if borrower.waits else skip)
 
-    def _lend(self, borrower: "_Borrower", skip: int) -> Iterator[Frame]:
+    def probe(self) -> Frame:
+        """One frame that was exposed after the call. Raises as `frames`."""
+        lent = self.frames()
+        try:
+            return next(lent)
+        finally:
+            lent.close()
+
+    def _lend(self, borrower: "_Borrower", skip: int) -> Generator[Frame, None, None]:
         try:
             for _ in range(skip):
                 self._next(borrower)

@@ -46,6 +46,12 @@ def test_frames_that_were_under_way_are_left_out(feeds: list[Feed]) -> None:
     assert taken.mean[0, 0] == pytest.approx((2 + 3 + 4 + 5) / 4)
 
 
+def test_a_probe_was_exposed_after_the_call(feeds: list[Feed]) -> None:
+    feed = started(feeds, FakeSource(SHAPE))
+    before = feed.probe().index
+    assert feed.probe().index > before + 1
+
+
 def _with_gate(frames: Iterator[Frame], source: FakeSource) -> Iterator[Frame]:
     assert source.gate is not None
     for _ in range(6):
@@ -110,11 +116,15 @@ def test_a_file_waits_for_a_slow_reader_and_nothing_is_left_out(feeds: list[Feed
 def test_an_unexpected_error_is_told_as_a_loss(feeds: list[Feed], caplog: pytest.LogCaptureFixture) -> None:
     class Broken(FakeSource):
         def frames(self, stop: StopSignal) -> Iterator[Frame]:
-            yield self.frame(0)
+            yield from islice(super().frames(stop), 3)
             raise ZeroDivisionError("a pixel clock of 0")
 
-    feed = started(feeds, Broken(SHAPE))
+    source = Broken(SHAPE, gated=True)
+    feed = started(feeds, source)
+    lent = feed.frames(skip=0)
+    assert source.gate is not None
+    for _ in range(3):
+        source.gate.release()
     with pytest.raises(SourceLostError, match="pixel clock of 0"):
-        for _ in range(3):
-            next(feed.frames(skip=0))
+        list(lent)
     assert "unexpected error" in caplog.text

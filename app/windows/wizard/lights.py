@@ -1,0 +1,128 @@
+"""Traffic lights: a coloured dot, and always the number with its threshold."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+
+from livecassi.app.windows.elided_label import ElidedLabel
+from livecassi.app.windows.theme import DIM, LINE, tabular
+from livecassi.app.windows.wizard.look import verdict_colour
+from livecassi.calibration.checks import Check, Verdict
+
+DOT_PX = 12
+
+
+class Dot(QWidget):
+    """A round light."""
+
+    def __init__(self, colour: str = LINE) -> None:
+        super().__init__()
+        self.colour = colour
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def show_colour(self, colour: str) -> None:
+        """Shine in this colour."""
+        if colour != self.colour:
+            self.colour = colour
+            self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Of one size always."""
+        return QSize(DOT_PX + 2, DOT_PX + 2)
+
+    def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802
+        """Draw the dot."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QColor(self.colour).darker(140))
+        painter.setBrush(QColor(self.colour))
+        painter.drawEllipse(1, (self.height() - DOT_PX) // 2, DOT_PX, DOT_PX)
+        painter.end()
+
+
+def figure_text(check: Check) -> str:
+    """The number and its threshold: "0.31 px (at most 0.1)"."""
+    unit = f" {check.unit}" if check.unit else ""
+    side = "at least" if check.higher_is_better else "at most"
+    return f"{check.value:.3g}{unit} ({side} {check.limit:.3g})"
+
+
+def worst_by_name(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """One check per name, the worst of its kind, in the order of first mention."""
+    found: dict[str, Check] = {}
+    rank = [Verdict.PASS, Verdict.WARN, Verdict.FAIL]
+    for check in checks:
+        known = found.get(check.name)
+        if known is None or _badness(check, rank) > _badness(known, rank):
+            found[check.name] = check
+    return tuple(found.values())
+
+
+def _badness(check: Check, rank: list[Verdict]) -> tuple[int, float]:
+    return rank.index(check.verdict), -check.value if check.higher_is_better else check.value
+
+
+class LightList(QWidget):
+    """One row per check: light, name, number and threshold; what to do stands below those that did not pass."""
+
+    def __init__(self, most: int = 8) -> None:
+        super().__init__()
+        self._most = most
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(3)
+        self._grid.setColumnStretch(1, 1)
+        self._shown: tuple[Check, ...] | None = None
+        self.show_checks(())
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What is shown, worst first."""
+        return self._shown or ()
+
+    def show_checks(self, checks: Sequence[Check], empty: str = "") -> None:
+        """Show the worst of each kind; `empty` says why there are none."""
+        order = [Verdict.FAIL, Verdict.WARN, Verdict.PASS]
+        shown = tuple(sorted(worst_by_name(checks), key=lambda check: order.index(check.verdict)))
+        if shown == self._shown and shown:
+            return
+        self._shown = shown
+        while self._grid.count():
+            item = self._grid.takeAt(0)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        row = 0
+        for check in shown[: self._most]:
+            row = self._add(check, row)
+        rest = shown[self._most :]
+        if rest or not shown:
+            label = QLabel(f"and {len(rest)} more that pass" if rest else empty)
+            label.setObjectName("dim")
+            label.setWordWrap(True)
+            label.setToolTip("\n".join(check.words for check in rest))
+            self._grid.addWidget(label, row, 0, 1, 3)
+
+    def _add(self, check: Check, row: int) -> int:
+        name, figure = ElidedLabel(), QLabel(figure_text(check))
+        name.show_line(check.name)
+        tabular(figure)
+        self._grid.addWidget(Dot(verdict_colour(check.verdict)), row, 0)
+        self._grid.addWidget(name, row, 1)
+        self._grid.addWidget(figure, row, 2)
+        for column in range(3):
+            item = self._grid.itemAtPosition(row, column)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.setToolTip(check.words)
+        if check.verdict is Verdict.PASS or not check.advice:
+            return row + 1
+        advice = QLabel(check.advice)
+        advice.setWordWrap(True)
+        advice.setStyleSheet(f"color: {DIM};")
+        self._grid.addWidget(advice, row + 1, 1, 1, 2)
+        return row + 2

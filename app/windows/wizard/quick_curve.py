@@ -1,0 +1,124 @@
+"""A first dispersion curve right after each capture, before there is all that a fit needs. No Qt here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+import numpy as np
+
+from livecassi.calibration import CalibrationInvalidError, System
+from livecassi.calibration.calibration import Array32
+from livecassi.calibration.capture import Capture, CaptureKind, Line
+from livecassi.calibration.checks import Check
+from livecassi.calibration.fitting.curve import CurveFit, fit_curve
+from livecassi.calibration.fitting.shifts import LineShift, measure_shift
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LineFigures:
+    """Where one line landed against the shortest of them, in px; `left_out_px` None where too few lines are left."""
+
+    capture_id: str
+    line: Line
+    shift_px: float
+    sigma_px: float
+    residual_px: float | None = None
+    left_out_px: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuickCurve:
+    """What the lines tell so far. `problems` says of a capture why its shift cannot be measured."""
+
+    lines: tuple[LineFigures, ...] = ()
+    fit: CurveFit | None = None
+    problems: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[Pair, LineShift] = field(default_factory=dict)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What is judged of the curve."""
+        return self.fit.checks if self.fit is not None else ()
+
+    def of(self, capture_id: str) -> LineFigures | None:
+        """The figures of a capture."""
+        return next((line for line in self.lines if line.capture_id == capture_id), None)
+
+
+def quick_curve(
+    captures: Sequence[Capture],
+    system: System,
+    known: Mapping[Pair, LineShift] | None = None,
+    cancelled: Event | None = None,
+) -> QuickCurve:
+    """Shifts of all lines against the first one captured, and the curve through them from two lines on.
+
+    `known`: the `measured` of an earlier call, so that only new lines take time.
+    """
+    lines = [c for c in captures if c.kind is CaptureKind.LINE and c.line is not None]
+    darks = [c for c in captures if c.kind is CaptureKind.DARK]
+    if not lines:
+        return QuickCurve()
+    reference = lines[0]
+    measured: dict[Pair, LineShift] = {}
+    problems: dict[str, str] = {}
+    shown = _above_dark(reference, darks)
+    for capture in lines[1:]:
+        if cancelled is not None and cancelled.is_set():
+            break
+        pair = (reference.id, capture.id)
+        try:
+            found = (known or {}).get(pair) or measure_shift(_above_dark(capture, darks), shown)
+        except CalibrationInvalidError as error:
+            problems[capture.id] = str(error)
+        else:
+            measured[pair] = found
+    return _with_fit(reference, lines, system, measured, problems)
+
+
+def _with_fit(
+    reference: Capture,
+    lines: Sequence[Capture],
+    system: System,
+    measured: Mapping[Pair, LineShift],
+    problems: dict[str, str],
+) -> QuickCurve:
+    direction = system.mask_direction
+    found = [(c, measured[reference.id, c.id]) for c in lines if (reference.id, c.id) in measured]
+    usual = float(np.median([shift.sigma_px for _, shift in found])) if found else 0.0
+    rows = [(reference, 0.0, usual), *((c, direction * shift.dx, shift.sigma_px) for c, shift in found)]
+    told = [capture.line or Line(0.0) for capture, _, _ in rows]
+    shifts = np.array([shift for _, shift, _ in rows])
+    shifts -= shifts[int(np.argmin([line.wavelength_nm for line in told]))]
+    fit: CurveFit | None = None
+    try:
+        fit = fit_curve(told, shifts, [sigma for _, _, sigma in rows])
+    except CalibrationInvalidError as error:
+        if len(lines) > 1:
+            problems.setdefault(lines[-1].id, str(error))
+    return QuickCurve(
+        tuple(
+            LineFigures(
+                capture.id,
+                line,
+                float(shift),
+                sigma,
+                float(fit.residuals_px[k]) if fit is not None else None,
+                fit.left_out_px[k] if fit is not None else None,
+            )
+            for k, ((capture, _, sigma), line, shift) in enumerate(zip(rows, told, shifts, strict=True))
+        ),
+        fit,
+        problems,
+        measured,
+    )
+
+
+def _above_dark(capture: Capture, darks: Sequence[Capture]) -> Array32:
+    same = [dark for dark in darks if dark.shape == capture.shape]
+    if not same:
+        return capture.mean
+    nearest = min(same, key=lambda dark: abs(np.log((dark.exposure_us + 1) / (capture.exposure_us + 1))))
+    return np.asarray(capture.mean - nearest.mean, np.float32)
