@@ -60,9 +60,10 @@ def measure_shift(
 
     Only where the shifted reference and the picture overlap do they count. Without `expected` (dx, dy) the shift is
     looked for within ±80 columns and ±8 rows, with it `search_px` columns and a quarter as many rows around; a mask
-    that repeats itself (PMVIS, NDSSI: every 15 columns one row further on) needs it, with a `search_px` of 4 to 7. `kernel`, where the line's smear is known, is applied to
-    the reference about its centre of mass, so that `dx` is where that lands. Raises `CalibrationInvalidError` where
-    the two do not match, or match equally well at several places.
+    that repeats itself (PMVIS, NDSSI: every 15 columns one row further on) needs it, with a `search_px` of 4 to 7.
+    `kernel`, where the line's smear is known, is applied to the reference about its centre of mass, so that `dx` is
+    where that lands. Raises `CalibrationInvalidError` where the two do not match, or match equally well at several
+    places.
     """
     if kernel is not None:
         reference = convolve_columns(reference, kernel.centred())
