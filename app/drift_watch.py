@@ -1,4 +1,4 @@
-"""The drift watch: looks now and then, at the lowest priority, whether the mask stands where the calibration has it."""
+"""The drift watch: looks now and then, at a low priority, whether the mask stands where the calibration has it."""
 
 import logging
 import os
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 30.0
 FIRST_S = 5.0  # after the start: by then the picture has come up
+NICENESS = 10  # behind all other work, yet a check ends also where every core is busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +183,9 @@ def _failing(drift: Drift) -> set[tuple[str, bool]]:
 
 
 def _give_way() -> None:
-    """Lowest priority for the calling thread, where the system has priorities for single threads."""
+    """Low priority for the calling thread, where the system has priorities for single threads."""
     if sys.platform == "linux":
         try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         except OSError as error:
             log.debug("the priority of the drift watch stays as it is: %s", error)

@@ -1,5 +1,6 @@
 """What is said calmly over the picture while there is something to wait for or to do."""
 
+from livecassi.app.drift_words import alarm_words
 from livecassi.app.result import Result
 from livecassi.app.session import SessionState, SessionStats
 
@@ -20,4 +21,6 @@ def notice(stats: SessionStats, shown: Result | None) -> str:
         return "No engine is running: this is the raw coded frame"
     if stats.state is SessionState.RUNNING and stats.engine and shown.cube.engine != stats.engine:
         return f"{stats.engine} makes its first cube… meanwhile this is the last one of {shown.cube.engine}"
+    if stats.drift.alarm is not None:
+        return alarm_words(stats.drift.alarm)
     return ""

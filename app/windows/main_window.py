@@ -20,6 +20,7 @@ from livecassi.app.rate import RateMeter
 from livecassi.app.report import report_text
 from livecassi.app.session import Session, SessionState, SessionStats
 from livecassi.app.windows.background import Background
+from livecassi.app.windows.calibration_panel import CalibrationPanel
 from livecassi.app.windows.engine_control import EngineControl
 from livecassi.app.windows.engine_panel import EnginePanel
 from livecassi.app.windows.error_dialog import ErrorDialog, Remedy
@@ -33,6 +34,7 @@ from livecassi.app.windows.session_switch import SessionSwitch
 from livecassi.app.windows.source_dialogs import BenchDialog, ask_calibration, ask_measurement, ask_recording
 from livecassi.app.windows.source_panel import SourcePanel
 from livecassi.app.windows.status import StatusReadings
+from livecassi.calibration.drift import DriftKind
 from livecassi.drivers import LivecassiError, SourceError, SourceSettings
 from livecassi.engines import EngineError, EngineMismatchError, EngineSpec, EngineUnavailableError
 
@@ -78,7 +80,7 @@ class MainWindow(QMainWindow):
         self.log_lines.attach()
         self.display = Screen(session.calibration)
         self.source, self.engines = SourcePanel(), EnginePanel()
-        self.recording = RecordingPanel(recordings_folder)
+        self.recording, self.calibration = RecordingPanel(recordings_folder), CalibrationPanel()
         self.engine_control = EngineControl(
             session, self.engines, engine_specs, engine_name, engine_options or {}, self
         )
@@ -101,7 +103,7 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(panels)
         column.setContentsMargins(10, 10, 2, 10)
         column.setSpacing(10)
-        for panel in (self.source, self.engines, self.recording):
+        for panel in (self.source, self.engines, self.recording, self.calibration):
             column.addWidget(panel)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -125,6 +127,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         self.source.play_pressed.connect(self.toggle_play)
         self.source.settings_entered.connect(self._configure)
+        self.calibration.check_pressed.connect(lambda kind, nm: self.check_drift(DriftKind(kind), nm))
         self.display.told.connect(self._hint)
         acts = MenuActs(
             open_recording=lambda: self._switch.open(ask_recording(self, self.recording.destination)),
@@ -140,6 +143,7 @@ class MainWindow(QMainWindow):
             fit=self.display.image.fit,
             toggle_play=self.toggle_play,
             toggle_record=self.record_control.toggle,
+            check_drift=self.check_drift,
             about=self._about,
         )
         actions = build_menus(self, acts, self.log_dock.toggleViewAction())
@@ -162,6 +166,7 @@ class MainWindow(QMainWindow):
         self._ahead = FrameAhead()
         self.source.show_source(info)
         self.source.show_settings(session.stats().settings)
+        self.calibration.show_calibration(session.calibration)
         self.engine_control.adopt(session)
         self._open_calibration.setEnabled(self._switch.can_open and self._switch.request is not None)
         session.start()
@@ -195,6 +200,13 @@ class MainWindow(QMainWindow):
         else:
             self.source.show_settings(applied, settings)
 
+    def check_drift(self, kind: DriftKind = DriftKind.SCENE, wavelength_nm: float | None = None) -> None:
+        """Look whether the mask still stands where the calibration has it; the panel tells what is found."""
+        try:
+            self._session.check_drift(kind, wavelength_nm)
+        except LivecassiError as error:
+            self._tell(error)
+
     # ---- the timer -----------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
@@ -227,6 +239,7 @@ class MainWindow(QMainWindow):
         self.status.show_stats(stats, self._display_rate.hz(time.monotonic_ns()), self.record_control.recording)
         self.source.show_state(stats.state)
         self.record_control.watch(stats)
+        self.calibration.show_drift(stats.drift, time.monotonic_ns())
         self.display.image.show_notice(self._notice(stats))
         self.log_dock.refresh()
 

@@ -24,6 +24,7 @@ class MenuActs:
     fit: Callable[[], None]
     toggle_play: Callable[[], None]
     toggle_record: Callable[[], None]
+    check_drift: Callable[[], None]
     about: Callable[[], None]
 
 
@@ -52,6 +53,8 @@ def build_menus(window: QMainWindow, acts: MenuActs, log_action: QAction) -> dic
     capture = bar.addMenu("&Capture")
     add(capture, "&Play or pause", acts.toggle_play, "Space")
     add(capture, "&Record or stop", acts.toggle_record, "R")
+    capture.addSeparator()
+    add(capture, "Check whether the &mask has moved", acts.check_drift, "Ctrl+M")
     view = bar.addMenu("&View")
     add(view, "&Colour", lambda: acts.choose_view("colour"), "1")
     add(view, "&Band", lambda: acts.choose_view("band"), "2")
