@@ -125,7 +125,8 @@ class Draft:
             return
         self._kept[capture.id] = capture
         self._unwritten.add(capture.id)
-        self._change(captures=(*self._file.captures, DraftEntry(id=capture.id, title=capture.title)))
+        others = tuple(entry for entry in self._file.captures if entry.id != capture.id)  # a damaged one is replaced
+        self._change(captures=(*others, DraftEntry(id=capture.id, title=capture.title)))
 
     def remove(self, capture_id: str) -> None:
         """Take a capture out of the fit; its file stays. Raises `CalibrationError`, also for one that is not there."""
