@@ -68,7 +68,7 @@ def missing_steps(plan: CalibrationPlan, captures: Sequence[Capture]) -> tuple[C
         if found is None:
             missing.append(step)
         else:
-            free.remove(found)
+            free = [capture for capture in free if capture is not found]
     return tuple(missing)
 
 
