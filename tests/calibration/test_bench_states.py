@@ -204,3 +204,23 @@ def test_the_corners_of_the_chessboard_can_be_found(pose: int) -> None:
     found, corners = cv2.findChessboardCornersSB(picture, inner)
     assert found
     assert len(corners) == inner[0] * inner[1]
+
+
+def test_filter_and_sensor_may_bend_a_broad_line() -> None:
+    line, straight = Line(455.0, 10.0), bench(System.SD_CASSI, CLEAN)
+    bent = bench(System.SD_CASSI, BenchDesign(stray_share=0, vignetting=0, aperture=SOFT, efficiency_bends_lines=True))
+    columns = np.arange(straight.measurement_shape[1])
+    stated, seen = (
+        np.average(columns, weights=made.irradiance(0, white(line=line, mask_in=False)).astype(float).mean(axis=0))
+        for made in (straight, bent)
+    )
+    assert 0.05 < seen - stated < 0.6  # the filter's blue edge takes from one side
+
+
+def test_keystone_and_smile_move_scene_and_truth_of_a_single_disperser_together() -> None:
+    bent = bench(System.SD_CASSI, BenchDesign(smile_px=1.0, stray_share=0, vignetting=0))
+    straight = bench(System.SD_CASSI, BenchDesign(stray_share=0, vignetting=0))
+    moved = displacement(straight.truth(0.3)[10][:12], bent.truth(0.3)[10][:12], margin=2)
+    assert moved[0] == pytest.approx(0.8, abs=0.15)
+    bands = bent.true_shift_px(bent.wavelengths_nm)
+    assert bands == pytest.approx(2.0 * np.arange(28), abs=1e-3)
