@@ -28,11 +28,15 @@ class CaptureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Narrow light: centre in nm, full width at half maximum (0: a laser or a lamp line), and what to call it."""
+    """Narrow light: centre in nm, full width at half maximum (0: a laser or a lamp line), and what to call it.
+
+    `expected_px`: about where it lands, against the mask without disperser; needed for masks that repeat themselves.
+    """
 
     wavelength_nm: float
     fwhm_nm: float = 0.0
     name: str = ""
+    expected_px: float | None = None
 
     @property
     def title(self) -> str:

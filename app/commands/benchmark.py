@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from livecassi.app.commands.benchmark_calibration import calibration
 from livecassi.app.commands.benchmark_live import live
 from livecassi.app.commands.benchmark_pg_svrt import pg_svrt
 from livecassi.app.commands.benchmark_quality import quality
@@ -27,6 +28,7 @@ def benchmark() -> None:
     """Measure an engine on known scenes: quality and speed."""
 
 
+benchmark_app.command("calibration")(calibration)
 benchmark_app.command("live")(live)
 benchmark_app.command("pg-svrt")(pg_svrt)
 benchmark_app.command("quality")(quality)

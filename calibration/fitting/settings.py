@@ -30,6 +30,7 @@ class FitSettings:
     `design (rows, columns)`: the drawing of the coded aperture in camera pixels, where there is one; the captured mask
     is registered against it, never replaced by it. `white_reflectance`: of the white reference. `curve_terms`: of the
     dispersion curve, None: three where the lines allow it. `chart`: inner corners (rows, columns) of the chessboard.
+    `roi` (row, column, height, width in the full sensor), `flip_rows`, `flip_columns`: as the camera was set.
     """
 
     system: System
@@ -46,6 +47,9 @@ class FitSettings:
     medium: str = "air"
     parent_id: str = ""
     overrides: tuple[str, ...] = ()
+    roi: tuple[int, int, int, int] | None = None
+    flip_rows: bool = False
+    flip_columns: bool = False
 
 
 class FitCancelledError(CalibrationError):

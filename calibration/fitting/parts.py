@@ -1,0 +1,162 @@
+"""The steps of the whole fit, one after the other.
+
+dark -> sensor -> flat -> where each line shows the mask -> dispersion curve -> bands -> mask -> response; then flat,
+mask and response once more, now that the light of an open aperture is known; then what is left over.
+The measured mask is resampled once, into the frame where light of the first band shows it; frames never are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from livecassi.calibration.calibration import Array32, System
+from livecassi.calibration.capture import Capture
+from livecassi.calibration.errors import CalibrationInvalidError
+from livecassi.calibration.fitting.bands import Bands, choose_bands
+from livecassi.calibration.fitting.dark import DarkFit, fit_dark
+from livecassi.calibration.fitting.distortion import Distortion, fit_distortion
+from livecassi.calibration.fitting.flat import FlatFit, fit_flat
+from livecassi.calibration.fitting.located import Located, locate_lines
+from livecassi.calibration.fitting.mask import RecoveredMask, recover_mask
+from livecassi.calibration.fitting.open_light import open_light
+from livecassi.calibration.fitting.photon_transfer import PhotonTransfer, photon_transfer
+from livecassi.calibration.fitting.registration import Registration, register
+from livecassi.calibration.fitting.response import ResponseFit, fit_response
+from livecassi.calibration.fitting.settings import FitSettings, FitWatch
+from livecassi.calibration.fitting.sorting import Sorted, line_of, open_picture, sort_captures
+from livecassi.calibration.fitting.views import Frame, Reprojection, mask_frame, mask_views, reproject
+
+FEWEST_FLATS = 3  # exposures from which a photon transfer curve can be drawn
+FEWEST_CHARTS = 3  # views from which a lens can be told
+
+Open = Callable[[Capture], Array32]  # a capture as fraction of full scale, dark and flat corrected
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a fit found, before it is put into one calibration.
+
+    `lines` and `verified`: each picture against what mask and curve predict. `sensor`, `registration`, `distortion`
+    None: there was nothing to fit them to.
+    """
+
+    taken: Sorted
+    dark: DarkFit
+    sensor: PhotonTransfer | None
+    flat: FlatFit
+    located: Located
+    frame: Frame
+    bands: Bands
+    mask: RecoveredMask
+    response: ResponseFit
+    lines: tuple[Reprojection, ...]
+    verified: tuple[Reprojection, ...]
+    registration: Registration | None
+    distortion: Distortion | None
+
+    def open(self, capture: Capture) -> Array32:
+        """A capture as fraction of full scale, dark and flat corrected."""
+        return open_picture(capture, self.dark.at(capture.exposure_us), self.flat.flat)
+
+
+def fit_parts(captures: Sequence[Capture], settings: FitSettings, watch: FitWatch) -> Parts:
+    """Every step. Raises `CalibrationInvalidError` in an operator's words, and `FitCancelledError`."""
+    taken = sort_captures(captures)
+    system = settings.system
+    watch.at("dark frames and sensor", 0.0)
+    dark = fit_dark(taken.darks, taken.white.exposure_us)
+    sensor = _sensor(taken)
+    watch.at("flat", 0.05)
+    flat = fit_flat(taken.flats, dark, None if system.single_disperser else np.ones(taken.shape, np.float32))
+    watch.at("lines", 0.1)
+    located = _locate(taken, settings, _opener(dark, flat))
+    bands = choose_bands(located.curve_fit.curve, settings.bands)
+    frame = mask_frame(located, system, float(bands.wavelengths_nm[0]))
+    width = mask_width(system, bands, taken.shape)
+    watch.at("mask", 0.25)
+    mask = _mask(taken, frame, width, _opener(dark, flat))
+    watch.at("response", 0.5)
+    response = _response(taken, settings, bands, mask, dark, flat)
+    if system.single_disperser:
+        watch.at("flat, with the light of all bands known", 0.55)
+        light = open_light(response.response, bands.edges_px, system, taken.shape, response.stray_share)
+        flat = fit_flat(taken.flats, dark, light)
+        watch.at("mask, with that flat", 0.6)
+        mask = _mask(taken, frame, width, _opener(dark, flat))
+        response = _response(taken, settings, bands, mask, dark, flat)
+    watch.at("what is left over", 0.85)
+    opened = _opener(dark, flat)
+    lines, verified = (
+        tuple(
+            reproject(mask.mask, frame.line_geometry(line_of(c)), opened(c), f"the capture '{c.title}'") for c in those
+        )
+        for those in (taken.lines, taken.verify)
+    )
+    watch.at("design and lens", 0.92)
+    return Parts(
+        taken,
+        dark,
+        sensor,
+        flat,
+        located,
+        frame,
+        bands,
+        mask,
+        response,
+        lines,
+        verified,
+        register(mask.mask, settings.design) if settings.design is not None else None,
+        _distortion(taken, settings, dark),
+    )
+
+
+def mask_width(system: System, bands: Bands, shape: tuple[int, int]) -> int:
+    """Columns of the mask that frames `(H, W')` show: less than theirs with one disperser, more with two.
+
+    Raises `CalibrationInvalidError` where the bands spread over more columns than there are.
+    """
+    reach = int(np.ceil(float(bands.dispersion_px.max()) - 1e-4))
+    width = shape[1] - system.mask_direction * reach
+    if width < 1:
+        raise CalibrationInvalidError(
+            f"the bands spread over {reach} columns, the frames have {shape[1]}; choose fewer bands or a larger region"
+        )
+    return width
+
+
+def _opener(dark: DarkFit, flat: FlatFit) -> Open:
+    return lambda capture: open_picture(capture, dark.at(capture.exposure_us), flat.flat)
+
+
+def _sensor(taken: Sorted) -> PhotonTransfer | None:
+    exposures = {capture.exposure_us for capture in taken.flats if capture.noise is not None}
+    return photon_transfer(taken.flats, taken.darks) if len(exposures) >= FEWEST_FLATS else None
+
+
+def _locate(taken: Sorted, settings: FitSettings, opened: Open) -> Located:
+    still = opened(taken.mask) if taken.mask is not None else None
+    lines = [line_of(capture) for capture in taken.lines]
+    return locate_lines(lines, [opened(c) for c in taken.lines], still, settings.system, settings.curve_terms)
+
+
+def _mask(taken: Sorted, frame: Frame, width: int, opened: Open) -> RecoveredMask:
+    still = opened(taken.mask) if taken.mask is not None else None
+    lines = [line_of(capture) for capture in taken.lines]
+    return recover_mask(mask_views(frame, lines, [opened(c) for c in taken.lines], still), width)
+
+
+def _response(
+    taken: Sorted, settings: FitSettings, bands: Bands, mask: RecoveredMask, dark: DarkFit, flat: FlatFit
+) -> ResponseFit:
+    white = _opener(dark, flat)(taken.white) / np.float32(settings.white_reflectance)
+    valid = (dark.hot_pixels == 0) & (taken.white.mean < 0.98 * taken.white.full_scale)
+    dispersion_px = bands.dispersion_px.astype(np.float32)
+    return fit_response(white, mask.mask, dispersion_px, bands.edges_px, settings.system, valid=valid)
+
+
+def _distortion(taken: Sorted, settings: FitSettings, dark: DarkFit) -> Distortion | None:
+    if len(taken.charts) < FEWEST_CHARTS:
+        return None
+    pictures = [open_picture(c, dark.at(c.exposure_us), None) for c in taken.charts]
+    return fit_distortion(pictures, settings.chart)
