@@ -1,7 +1,7 @@
 """The Capture button of a page, a button for all that is missing, and the progress of what is being captured."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.windows.wizard.capturing import Capturing
 
@@ -24,15 +24,16 @@ class CaptureBar(QWidget):
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
         self.progress.setFixedHeight(20)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(8)
-        grid.addWidget(self.capture, 0, 0)
-        grid.addWidget(self.all, 0, 1)
-        grid.addWidget(self.stop, 0, 2)
-        grid.addWidget(self.progress, 1, 0, 1, 3)
-        grid.setColumnStretch(0, 1)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.capture, 1)
+        row.addWidget(self.all)
+        row.addWidget(self.stop)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(row)
+        column.addWidget(self.progress)
         self.show_state("", 0, False)
 
     def show_state(self, title: str, missing: int, possible: bool) -> None:

@@ -73,8 +73,17 @@ class CapturePage(StepPage):
         self.capturing.take(self.missing[:1])
 
     def capture_all(self) -> None:
-        """Take all that are missing, one after the other."""
-        self.capturing.take(self.missing)
+        """Take all that can be taken one after the other without anybody at the bench."""
+        self.capturing.take(self.at_once)
+
+    @property
+    def at_once(self) -> tuple[CaptureStep, ...]:
+        """What is missing and needs nobody at the bench in between."""
+        missing = self.missing
+        if self.desk.rig.automatic:
+            return missing
+        alike = tuple(step for step in missing if step.kind is missing[0].kind)
+        return alike if self._one_state and alike[:1] and alike[0].kind is not CaptureKind.CHART else alike[:1]
 
     def delete(self, capture_id: str) -> None:
         """Take a capture out; it can be brought back."""
@@ -124,8 +133,7 @@ class CapturePage(StepPage):
         missing = self.missing
         step = self.capturing.step or (missing[0] if missing else None)
         self.instruction.setText(self.words(step))
-        several = len(missing) if self._one_state or self.desk.rig.automatic else 0
-        self.bar.show_state(missing[0].title if missing else "", several, self.desk.feed.running)
+        self.bar.show_state(missing[0].title if missing else "", len(self.at_once), self.desk.feed.running)
         self.lights.show_checks(self.checks(), "Figures appear here after each capture.")
         captures = self.captures
         self.table.show_captures([(c, self.desk.judgement(c.id)) for c in captures], not self.desk.locked)

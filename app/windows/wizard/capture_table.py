@@ -16,10 +16,10 @@ from PySide6.QtWidgets import (
 )
 
 from livecassi.app.calibrating.steps import exposure_text
-from livecassi.app.windows.wizard.lights import figure_text
+from livecassi.app.windows.wizard.lights import deciding, short_text
 from livecassi.app.windows.wizard.look import verdict_colour
 from livecassi.calibration.capture import Capture
-from livecassi.calibration.checks import Check, Verdict, worst
+from livecassi.calibration.checks import Check, worst
 
 COLUMNS = ("", "Capture", "Frames", "Exposure", "Judged")
 DOT = "●"
@@ -102,7 +102,7 @@ def _cells(capture: Capture, checks: Sequence[Check] | None) -> list[QTableWidge
     else:
         light.setForeground(QColor(verdict_colour(worst(tuple(checks)))))
         decisive = deciding(checks)
-        figure = f"{decisive.name} {figure_text(decisive)}" if decisive is not None else "nothing to judge"
+        figure = short_text(decisive) if decisive is not None else "nothing to judge"
         words = "\n".join(check.words for check in checks)
     title = QTableWidgetItem(capture.title)
     title.setToolTip(f"{capture.title}, {capture.captured}")
@@ -112,15 +112,6 @@ def _cells(capture: Capture, checks: Sequence[Check] | None) -> list[QTableWidge
     judged = QTableWidgetItem(figure)
     judged.setToolTip(words)
     return [light, title, frames, exposure, judged]
-
-
-def deciding(checks: Sequence[Check]) -> Check | None:
-    """The check that tells most: the worst, or the first where all pass."""
-    for verdict in (Verdict.FAIL, Verdict.WARN):
-        for check in checks:
-            if check.verdict is verdict:
-                return check
-    return checks[0] if checks else None
 
 
 class _Table(QTableWidget):

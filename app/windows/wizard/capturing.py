@@ -35,6 +35,8 @@ class Capturing(QObject):
         self._desk, self._open_again = desk, reconnect
         self._cancelled = Event()
         self._work: QObject | None = None
+        self._taken: list[Capture] = []  # by the present series
+        self._shown = 0
         self._idle = Event()
         self._idle.set()
         self.step: CaptureStep | None = None
@@ -50,6 +52,7 @@ class Capturing(QObject):
         if self.busy or not steps:
             return
         desk, taken = self._desk, list[Capture]()
+        self._taken, self._shown = taken, 0
         refused: list[LivecassiError] = []
         self._cancelled, self.steps_done, self.steps_wanted = Event(), 0, len(steps)
         desk.locked = True
@@ -66,7 +69,7 @@ class Capturing(QObject):
 
         def done(_: None, error: Exception | None) -> None:
             self._work, self.step, desk.locked = None, None, False
-            desk.on_captured(taken)
+            self._show_taken()
             if replacing is not None and taken:
                 desk.replaced(replacing, taken)
             if refused:
@@ -131,10 +134,17 @@ class Capturing(QObject):
         self._work = Background(act, done, name="reconnecting", parent=self)
 
     def watch(self) -> None:
-        """Look whether the camera is lost; called a few times a second."""
+        """Show what a series has captured so far, and look whether the camera is lost; a few times a second."""
+        self._show_taken()
         error = self._desk.feed.error
         if error is not None and not self.busy and self._desk.trouble is None:
             self._tell(error)
+
+    def _show_taken(self) -> None:
+        new = self._taken[self._shown :]
+        self._shown += len(new)
+        if new:
+            self._desk.on_captured(new)
 
     def _tell(self, error: Exception) -> None:
         lost = isinstance(error, SourceError) or self._desk.feed.error is not None

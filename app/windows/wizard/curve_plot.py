@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -70,8 +71,8 @@ class CurvePlot(QWidget):
         self._below.addItem(fill)
         return low, high, fill
 
-    def show_lines(self, lines: Sequence[LineFigures], curve: Curve | None) -> None:
-        """Draw the lines, and the curve where there is one."""
+    def show_lines(self, lines: Sequence[LineFigures], curve: Curve | None, planned_nm: Sequence[float] = ()) -> None:
+        """Draw the lines, and the curve where there is one; `planned_nm` gives the axis before there are any."""
         nm = np.array([line.line.wavelength_nm for line in lines])
         self._points.setData(nm, np.array([line.shift_px for line in lines]))
         known = [line for line in lines if line.residual_px is not None]
@@ -81,13 +82,15 @@ class CurvePlot(QWidget):
         self._errors.setData(x=x, y=y, height=2 * np.array([line.sigma_px for line in known]))
         out = [line for line in lines if line.left_out_px is not None]
         self._left_out.setData([line.line.wavelength_nm for line in out], [line.left_out_px or 0.0 for line in out])
-        self._draw_curve(curve, nm)
+        self._draw_curve(curve, nm, planned_nm)
         shown = np.concatenate([y, [line.left_out_px or 0.0 for line in out]])
         reach = max(1.25 * float(np.abs(shown).max(initial=0.0)), SMALLEST_RESIDUAL_PX)
         self._below.setYRange(-reach, reach, padding=0)
 
-    def _draw_curve(self, curve: Curve | None, nm: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> None:
+    def _draw_curve(self, curve: Curve | None, nm: NDArray[np.float64], planned_nm: Sequence[float]) -> None:
         if curve is None or not len(nm):
+            span = [*planned_nm, *nm] or [450.0, 650.0]
+            self._above.setXRange(min(span) - 10, max(span) + 10, padding=0)
             self._curve.setData([], [])
             for low, high, _ in self._bands:
                 low.setData([], [])

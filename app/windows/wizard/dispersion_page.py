@@ -140,13 +140,9 @@ class DispersionPage(CapturePage):
             self.table.select(found[-1].id)
         step = next(iter(self.next_steps), None)
         if step is not None:
-            self.bar.show_state(step.title, self._at_once, self.desk.feed.running)
+            self.bar.show_state(step.title, len(self.at_once), self.desk.feed.running)
             self.instruction.setText(self.words(step))
             self.capturing.prepare(step)
-
-    @property
-    def _at_once(self) -> int:
-        return len(self.missing) if self.desk.rig.automatic else 0
 
     # ---- what the page says --------------------------------------------------------------------------------------
 
@@ -162,7 +158,7 @@ class DispersionPage(CapturePage):
         """Lines, then captures of them."""
         lines = self.fit_lines
         if len(lines) < LEAST_LINES:
-            return f"{len(lines)} lines entered (at least {LEAST_LINES}, better 7 or more)"
+            return f"{len(lines) or 'no'} line{'' if len(lines) == 1 else 's'} entered, needed at least {LEAST_LINES}"
         return super().lacks()
 
     def refresh(self) -> None:
@@ -173,7 +169,7 @@ class DispersionPage(CapturePage):
             self.lines.show_lines(self.fit_lines, self._rows())
         step = next(iter(self.next_steps), None) if self.desk.begun else None
         if step is not None and self.capturing.step is None:
-            self.bar.show_state(step.title, self._at_once, self.desk.feed.running)
+            self.bar.show_state(step.title, len(self.at_once), self.desk.feed.running)
             self.instruction.setText(self.words(step))
         elif self.desk.begun and not self.fit_lines:
             self.instruction.setText(
@@ -183,7 +179,11 @@ class DispersionPage(CapturePage):
         for button in (self.add_preset, self.add_line):
             button.setEnabled(not self.desk.locked)
         self.remove_line.setEnabled(self.lines.chosen is not None and not self.desk.locked)
-        self.plot.show_lines(self.curve.lines, self.curve.fit.curve if self.curve.fit is not None else None)
+        self.plot.show_lines(
+            self.curve.lines,
+            self.curve.fit.curve if self.curve.fit is not None else None,
+            [line.nm for line in self.fit_lines],
+        )
 
     def _measure(self) -> None:
         captures = self.desk.captures(CaptureKind.DARK, CaptureKind.LINE)

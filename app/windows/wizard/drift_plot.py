@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from livecassi.app.levels import thinned
@@ -34,9 +35,7 @@ class Warmth:
         """The camera was set anew: earlier readings tell nothing."""
         self._readings.clear()
 
-    def curve(
-        self,
-    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Seconds before now, and level in per cent of full scale."""
         readings = np.array(self._readings, np.float64).reshape(-1, 3)
         return readings[:, 0] - (readings[-1, 0] if len(readings) else 0.0), readings[:, 1]

@@ -1,5 +1,6 @@
 """Fitting beside the window: the newest captures count, and a fit that is overtaken is given up."""
 
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from livecassi.app.calibrating.plan import CalibrationPlan
 from livecassi.app.windows.wizard.desk import Desk
 from livecassi.app.windows.wizard.latest import Latest
 from livecassi.calibration.capture import CaptureKind
+from livecassi.calibration.checks import Check
 from livecassi.calibration.fitting.settings import FitCancelledError, FitWatch
 
 if TYPE_CHECKING:
@@ -45,6 +47,22 @@ class Fitting(QObject):
         return self.fitted is not None and self._key == self._now()
 
     @property
+    def checks(self) -> tuple[Check, ...]:
+        """What the fit of the present captures says of itself, without what a verification says."""
+        verified = self.verification
+        return tuple(check for check in self._all_checks if check not in verified)
+
+    @property
+    def verification(self) -> tuple[Check, ...]:
+        """How far the lines that are not in the fit lie from their prediction."""
+        titles = [capture.title for capture in self._desk.captures(CaptureKind.VERIFY)]
+        return tuple(check for check in self._all_checks if any(title in check.name for title in titles))
+
+    @property
+    def _all_checks(self) -> tuple[Check, ...]:
+        return self.fitted.checks if self.fitted is not None and self.current else ()
+
+    @property
     def lacking(self) -> str:
         """What a fit still needs; empty where it can begin."""
         present = {capture.kind for capture in self._desk.captures()}
@@ -64,14 +82,19 @@ class Fitting(QObject):
         desk = self._desk
         captures, key = tuple(desk.captures()), self._now()
         plan, draft = desk.plan, desk.draft
-        parent_id, overrides = draft.parent_id, tuple(draft.overrides)
+        parent_id, overrides, info = draft.parent_id, tuple(draft.overrides), desk.rig.source.info
         self._asked, self.error, self.what, self.share = key, None, "waiting", 0.0
 
         def act(cancelled: Event) -> "Fitted":
             from livecassi.calibration.fitting.fit import fit_calibration
 
-            watch = FitWatch(self._tell, cancelled)
-            return fit_calibration(captures, plan.fit_settings(parent_id, overrides), watch)
+            settings = replace(
+                plan.fit_settings(parent_id, overrides),
+                roi=info.roi,
+                flip_rows=bool(info.flip_rows),
+                flip_columns=bool(info.flip_columns),
+            )
+            return fit_calibration(captures, settings, FitWatch(self._tell, cancelled))
 
         def done(fitted: "Fitted | None", error: Exception | None) -> None:
             if isinstance(error, FitCancelledError):

@@ -1,5 +1,6 @@
 """Traffic lights: a coloured dot, and always the number with its threshold."""
 
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize
@@ -49,6 +50,33 @@ def figure_text(check: Check) -> str:
     return f"{check.value:.3g}{unit} ({side} {check.limit:.3g})"
 
 
+def short_text(check: Check) -> str:
+    """The same for narrow places, the number first: "0.31 > 0.1 px · rms"."""
+    unit = f" {check.unit}" if check.unit else ""
+    signs = ("≥", "<") if check.higher_is_better else ("≤", ">")
+    return f"{check.value:.3g} {signs[check.verdict is not Verdict.PASS]} {check.limit:.3g}{unit} · {check.name}"
+
+
+def margin_used(check: Check) -> float:
+    """How much of the way to its limit a figure has gone: 0 far from it, 1 at it, more beyond."""
+    if not math.isfinite(check.value):
+        return math.inf
+    if check.higher_is_better:
+        return check.limit / check.value if check.value > 0 else (math.inf if check.limit > 0 else 0.0)
+    return check.value / check.limit if check.limit > 0 else (math.inf if check.value > 0 else 0.0)
+
+
+def by_urgency(checks: Sequence[Check]) -> list[Check]:
+    """Failing ones first, and among equals those nearest to their limit."""
+    order = [Verdict.FAIL, Verdict.WARN, Verdict.PASS]
+    return sorted(checks, key=lambda check: (order.index(check.verdict), -margin_used(check)))
+
+
+def deciding(checks: Sequence[Check]) -> Check | None:
+    """The check that tells most."""
+    return next(iter(by_urgency(checks)), None)
+
+
 def worst_by_name(checks: Sequence[Check]) -> tuple[Check, ...]:
     """One check per name, the worst of its kind, in the order of first mention."""
     found: dict[str, Check] = {}
@@ -85,8 +113,7 @@ class LightList(QWidget):
 
     def show_checks(self, checks: Sequence[Check], empty: str = "") -> None:
         """Show the worst of each kind; `empty` says why there are none."""
-        order = [Verdict.FAIL, Verdict.WARN, Verdict.PASS]
-        shown = tuple(sorted(worst_by_name(checks), key=lambda check: order.index(check.verdict)))
+        shown = tuple(by_urgency(worst_by_name(checks)))
         if shown == self._shown and shown:
             return
         self._shown = shown

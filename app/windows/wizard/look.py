@@ -37,6 +37,12 @@ QListWidget {{ background: {BACKGROUND}; border: 1px solid {LINE}; border-radius
 QListWidget::item {{ padding: 5px 8px; }}
 QListWidget::item:selected {{ background: {RAISED}; color: {TEXT}; }}
 QRadioButton {{ spacing: 8px; padding: 3px 0; }}
+QRadioButton::indicator {{
+    width: 13px; height: 13px; border: 1px solid {DIM}; border-radius: 7px; background: {BACKGROUND};
+}}
+QRadioButton::indicator:checked {{ border: 4px solid {ACCENT}; width: 7px; height: 7px; background: {TEXT}; }}
+QRadioButton::indicator:disabled {{ border-color: {LINE}; }}
+QRadioButton:disabled, QListWidget:disabled, QLineEdit:disabled {{ color: {DIM}; }}
 """
 
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget, QWizardPage
 
 from livecassi.app.windows.wizard.desk import Desk
-from livecassi.app.windows.wizard.lights import figure_text, worst_by_name
+from livecassi.app.windows.wizard.lights import deciding, short_text, worst_by_name
 from livecassi.app.windows.wizard.look import PageState, page_state
 from livecassi.app.windows.wizard.trouble_bar import TroubleBar
 from livecassi.calibration.checks import Check, Verdict, worst
@@ -88,6 +88,8 @@ class StepPage(QWizardPage):
     @property
     def state(self) -> PageState:
         """What this step has come to."""
+        if not self.desk.begun:
+            return PageState.OPEN
         if self.left_out():
             return PageState.LEFT_OUT
         problems = self.problems
@@ -108,13 +110,11 @@ class StepPage(QWizardPage):
         if state is PageState.WORKING:
             return "being judged…"
         if state is PageState.OPEN:
-            return self.lacks()
-        said = "continued anyway: " if state is PageState.OVERRIDDEN else ""
-        order = [Verdict.FAIL, Verdict.WARN, Verdict.PASS]
-        checks = sorted(worst_by_name(self.checks()), key=lambda check: order.index(check.verdict))
-        if said and self.lacks():
-            return said + self.lacks()
-        return f"{said}{checks[0].name} {figure_text(checks[0])}" if checks else "done"
+            return self.lacks() if self.desk.begun else ""
+        check = deciding(self.checks())
+        if state is PageState.OVERRIDDEN:
+            return f"continued anyway: {self.lacks() or (short_text(check) if check is not None else '')}"
+        return short_text(check) if check is not None else "done"
 
     def _said_why(self, problems: Sequence[str]) -> bool:
         if not self.desk.begun:

@@ -104,8 +104,7 @@ class RefinePage(CapturePage):
 
     def checks(self) -> Sequence[Check]:
         """Of the white reference, and of the fit."""
-        fitted = self.fitting.fitted if self.fitting.current else None
-        return [*super().checks(), *(fitted.checks if fitted is not None else ())]
+        return [*super().checks(), *self.fitting.checks]
 
     def lacks(self) -> str:
         """The white reference, then a fit."""

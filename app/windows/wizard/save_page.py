@@ -23,7 +23,7 @@ from livecassi.app.windows.wizard.desk import Desk, Trouble
 from livecassi.app.windows.wizard.finish import finished
 from livecassi.app.windows.wizard.fit_bar import FitBar
 from livecassi.app.windows.wizard.fitting import Fitting
-from livecassi.app.windows.wizard.lights import figure_text, worst_by_name
+from livecassi.app.windows.wizard.lights import by_urgency, figure_text, worst_by_name
 from livecassi.app.windows.wizard.look import verdict_colour
 from livecassi.app.windows.wizard.page import StepPage
 from livecassi.app.windows.wizard.questions import Questions
@@ -196,8 +196,7 @@ class SavePage(StepPage):
             self.facts.setText(_facts(calibration))
 
     def _show_checks(self, checks: Sequence[Check], measured: bool) -> None:
-        order = [Verdict.FAIL, Verdict.WARN, Verdict.PASS]
-        shown = sorted(worst_by_name(checks), key=lambda check: order.index(check.verdict))
+        shown = by_urgency(worst_by_name(checks))
         self.table.setRowCount(len(shown) if measured else 1)
         if not measured:
             self.table.setItem(0, 1, QTableWidgetItem("imported, nothing was measured"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence, QUndoStack
+from PySide6.QtGui import QKeySequence, QShortcut, QUndoStack
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.windows.elided_label import ElidedLabel
@@ -11,6 +11,7 @@ from livecassi.app.windows.wizard.lights import Dot
 from livecassi.app.windows.wizard.page import StepPage
 
 WIDTH_PX = 214
+UNDO_KEYS, REDO_KEYS = "Ctrl+Z", "Ctrl+Shift+Z"
 
 
 class StepList(QWidget):
@@ -24,10 +25,10 @@ class StepList(QWidget):
         self._undo = undo
         self.rows = [StepRow(page) for page in pages]
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
-        self.undo.setShortcut(QKeySequence("Ctrl+Z"))
-        self.redo.setShortcut(QKeySequence("Ctrl+Shift+Z"))
-        self.undo.clicked.connect(undo.undo)
-        self.redo.clicked.connect(undo.redo)
+        for button, act, keys in ((self.undo, undo.undo, UNDO_KEYS), (self.redo, undo.redo, REDO_KEYS)):
+            button.clicked.connect(act)
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.activated.connect(button.click)  # at once, and not where the button is off
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.undo)
@@ -45,12 +46,12 @@ class StepList(QWidget):
         for row in self.rows:
             row.show_state(row.page is present)
         undo = self._undo
-        for button, can, text in (
-            (self.undo, undo.canUndo(), undo.undoText()),
-            (self.redo, undo.canRedo(), undo.redoText()),
+        for button, can, text, keys in (
+            (self.undo, undo.canUndo(), undo.undoText(), UNDO_KEYS),
+            (self.redo, undo.canRedo(), undo.redoText(), REDO_KEYS),
         ):
             button.setEnabled(can and editable)
-            button.setToolTip(f"{button.text()}: {text} ({button.shortcut().toString()})" if text else "")
+            button.setToolTip(f"{button.text()}: {text} ({keys})" if text else "")
 
 
 class StepRow(QWidget):

@@ -77,14 +77,13 @@ class VerifyPage(CapturePage):
         return widths[len(widths) // 2] if widths else 0.0
 
     def checks(self) -> Sequence[Check]:
-        """Of the capture, and of the fit: what it says of this line stands among them."""
-        fitted = self.fitting.fitted if self.fitting.current else None
-        return [*super().checks(), *(fitted.checks if fitted is not None else ())]
+        """Of the capture, and how far it lies from what the calibration predicts."""
+        return [*super().checks(), *self.fitting.verification]
 
     def lacks(self) -> str:
         """A capture, then a fit that was judged by it."""
         if not self.captures:
-            return "no line was captured that the fit has not seen"
+            return "no line captured that is not in the fit"
         if not self.desk.begun or self.fitting.current:
             return ""
         return str(self.fitting.error) if self.fitting.error is not None else "not judged yet"

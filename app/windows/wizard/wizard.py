@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QColor, QPalette
 from PySide6.QtWidgets import QWidget, QWizard
 
 from livecassi.app.calibrating.draft import drafts_folder
 from livecassi.app.calibrating.library import Library
 from livecassi.app.calibrating.plan import CalibrationPlan
+from livecassi.app.windows.theme import BACKGROUND, LINE
 from livecassi.app.windows.wizard.benches import Workbench
 from livecassi.app.windows.wizard.camera_page import CameraPage
 from livecassi.app.windows.wizard.capture_page import CapturePage
@@ -105,6 +106,10 @@ class CalibrationWizard(QWizard):
         self.setModal(False)
         self.setWizardStyle(QWizard.WizardStyle.ClassicStyle)
         self.setStyleSheet(WIZARD_STYLE)
+        palette = self.palette()
+        palette.setColor(QPalette.ColorRole.Mid, QColor(LINE))  # the rule above the buttons
+        palette.setColor(QPalette.ColorRole.Base, QColor(BACKGROUND))
+        self.setPalette(palette)
         for option in (
             QWizard.WizardOption.IndependentPages,  # going back never forgets anything
             QWizard.WizardOption.NoDefaultButton,
