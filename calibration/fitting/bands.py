@@ -34,9 +34,9 @@ def choose_bands(curve: Curve, choice: BandChoice) -> Bands:
     """
     if choice.wavelengths_nm is not None:
         wavelengths = np.array(choice.wavelengths_nm, np.float64)
-        shifts = curve.shift_px(wavelengths) - float(curve.shift_px(wavelengths[0]))
+        shifts: Floats = curve.shift_px(wavelengths) - float(curve.shift_px(wavelengths[0]))
     else:
-        shifts = choice.step_px * np.arange(choice.count)
+        shifts = choice.step_px * np.arange(choice.count, dtype=np.float64)
         wavelengths = curve.wavelength_nm(float(curve.shift_px(choice.first_nm)) + shifts)
         wavelengths[0] = choice.first_nm
     if np.any(np.diff(wavelengths) <= 0) or np.any(np.diff(shifts) <= 0):
@@ -65,8 +65,8 @@ def band_masks(calibration: Calibration) -> Array32:
     For networks trained at a whole step (2 px) on bands chosen at multiples of it: shift band c by its
     `dispersion_px` and the geometry is theirs, without resampling a frame (specification 8, option A). The stored mask
     is what a band of average width shows; here each band is smeared over its own width, about its own shift, and
-    blurred by its own point spread where the calibration knows one. What all bands have in common - smile, tilt, turn - is in
-    the stored mask.
+    blurred by its own point spread where the calibration knows one. What all bands have in common - smile, tilt,
+    turn - is in the stored mask.
     """
     low, high = _band_limits(calibration)
     average = float(high[-1] - low[0]) / calibration.bands

@@ -42,10 +42,14 @@ def solve(lines: Sequence[Line], shifts: Floats, sigmas: Floats, terms: int) -> 
     first = basis.T @ (shifts / sigmas)
     spare = len(lines) - terms
     if spare > 0:
-        fitted = least_squares(lambda c: basis @ c - shifts / sigmas, first, loss="soft_l1", f_scale=2.0)
-        found, inverse = fitted.x, np.linalg.inv(fitted.jac.T @ fitted.jac)
-        left = basis @ found - shifts / sigmas
-        inverse = inverse * max(1.0, float(left @ left) / spare)
+
+        def left(parameters: Floats) -> Floats:
+            return np.asarray(basis @ parameters - shifts / sigmas)
+
+        fitted = least_squares(left, first, loss="soft_l1", f_scale=2.0)
+        jacobian = np.asarray(fitted.jac, np.float64)
+        found = fitted.x
+        inverse = np.linalg.inv(jacobian.T @ jacobian) * max(1.0, float(np.sum(left(found) ** 2)) / spare)
     else:
         found, inverse = first, np.eye(terms)
     back = np.linalg.inv(triangle) / scale[:, None]

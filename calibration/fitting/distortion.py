@@ -58,15 +58,16 @@ def fit_distortion(pictures: Sequence[Array32], corners: tuple[int, int] = (6, 9
     board = np.zeros((corners[0] * corners[1], 3), np.float32)
     board[:, :2] = np.mgrid[: corners[1], : corners[0]].T.reshape(-1, 2)
     try:
-        rms, matrix, coefficients, _, _, errors, _, _ = cv2.calibrateCameraExtended(
+        rms, camera, terms, _, _, errors, _, _ = cv2.calibrateCameraExtended(
             [board] * len(places), places, (width, height), np.eye(3), np.zeros(5), flags=cv2.CALIB_FIX_K3
         )
     except cv2.error as error:
         raise CalibrationInvalidError(
             f"no lens explains the {len(places)} views of the chessboard: hold it differently tilted in each"
         ) from error
-    matrix, coefficients = np.asarray(matrix, np.float64), np.ravel(coefficients)[:5].astype(np.float64)
-    sigmas = np.ravel(errors)[4:9].astype(np.float64)
+    matrix: Floats = np.asarray(camera, np.float64)
+    coefficients: Floats = np.ravel(np.asarray(terms, np.float64))[:5]
+    sigmas: Floats = np.ravel(np.asarray(errors, np.float64))[4:9]
     largest, sigma = _at_the_corner(matrix, coefficients, sigmas, height, width)
     checks = _judged(float(rms), largest, sigma, len(places), unusable)
     return Distortion(matrix, coefficients, sigmas, float(rms), largest, sigma, len(places), unusable, checks)

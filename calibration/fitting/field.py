@@ -36,7 +36,11 @@ def fit_field(measured: Floats, changes: Sequence[Floats]) -> FieldFit:
     first = np.linalg.lstsq(design, values, rcond=None)[0]
     first[0] += np.median(values - design @ first)
     spread = max(1.4826 * float(np.median(np.abs(values - design @ first))), 1e-3)
-    solved = least_squares(lambda p: (design @ p - values) / spread, first, loss="soft_l1", f_scale=2.0)
+
+    def left(parameters: Floats) -> Floats:
+        return np.asarray((design @ parameters - values) / spread)
+
+    solved = least_squares(left, first, loss="soft_l1", f_scale=2.0)
     residuals = np.full(measured.shape, np.nan)
     residuals[there] = values - design @ solved.x
     scatter = max(1.4826 * float(np.median(np.abs(residuals[there]))), 1e-3)

@@ -45,10 +45,10 @@ def pattern(picture: Array32) -> Pattern:
 
 def _local(values: Array32, weights: Array32) -> tuple[Array32, Array32]:
     """Weighted mean and standard deviation in every neighbourhood."""
-    total = np.maximum(_blur(weights), 1e-6)
-    mean = _blur(values * weights) / total
-    squares = _blur((values - mean) ** 2 * weights) / total
-    return mean, np.sqrt(squares)
+    total = np.maximum(_blur(weights), np.float32(1e-6))
+    mean: Array32 = np.asarray(_blur(values * weights) / total, np.float32)
+    squares = _blur(np.asarray((values - mean) ** 2 * weights, np.float32)) / total
+    return mean, np.asarray(np.sqrt(squares), np.float32)
 
 
 def _blur(image: Array32) -> Array32:

@@ -69,9 +69,10 @@ def _fitted(seen: NDArray[np.float64], told: NDArray[np.float64]) -> LinePsf:
         brightness = np.linalg.solve(design.T @ design, design.T @ wanted)
         return np.asarray((design @ brightness - wanted) / abs(brightness[0]))
 
-    found = least_squares(left, [0.05, 0.05], bounds=_VARIANCE_PX2, x_scale=0.1, diff_step=1e-3, xtol=1e-5)
+    found = least_squares(left, [0.05, 0.05], bounds=_VARIANCE_PX2, x_scale=0.1, diff_step=[1e-3, 1e-3], xtol=1e-5)
     scatter = 2 * found.cost / max(1, len(wanted) - 4)
-    errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(found.jac.T @ found.jac)) * scatter, 0))
+    jacobian = np.asarray(found.jac, np.float64)
+    errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * scatter, 0))
     across, sideways = (float(np.sqrt(max(0.0, variance))) for variance in found.x)
     widest = max(across, sideways)
     sigma = float(errors.max()) / (2 * widest) if widest > np.sqrt(errors.max()) else float(np.sqrt(errors.max()))

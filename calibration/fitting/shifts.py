@@ -116,8 +116,11 @@ def _by_tiles(picture: Pattern, reference: Pattern, whole: tuple[int, int]) -> L
         across.constant,
         along.sigma,
         across.sigma,
-        *along.terms,
-        *across.terms,
+        along.terms[0],
+        along.terms[1],
+        along.terms[2],
+        across.terms[0],
+        across.terms[1],
         float(np.nanmedian(correlations)),
         np.stack([along.residuals, across.residuals]).astype(np.float32),
     )

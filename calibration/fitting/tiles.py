@@ -54,7 +54,7 @@ def find_tiles(
         if x1 - x0 < tile_px or y1 - y0 < tile_px or tile.seen.mean() < _LEAST_SEEN:
             continue
         window = image.values[y0:y1, x0:x1]
-        scored = np.asarray(cv2.matchTemplate(window, tile.values, cv2.TM_CCOEFF_NORMED))
+        scored = np.asarray(cv2.matchTemplate(window, tile.values, cv2.TM_CCOEFF_NORMED), np.float64)
         y, x = np.unravel_index(int(np.argmax(scored)), scored.shape)
         scores[k] = scored[y, x]
         part_x = _vertex(scored[y, x - 1 : x + 2]) if 0 < x < scored.shape[1] - 1 else 0.0
