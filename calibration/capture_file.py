@@ -1,8 +1,8 @@
 """The capture file: one HDF5 file per capture, so that a calibration in the making outlives the program.
 
 Attributes: `format` = "livecassi-capture", `schema_version` = 1, `id`, and every figure of `Capture`, with
-`wavelength_nm`, `fwhm_nm`, `line_name` where it has a line. Float32 datasets in DN, rows first, with checksums:
-`mean (H, W')`, and where there were several frames `noise (H, W')` and `halves (2, H, W')`.
+`wavelength_nm`, `fwhm_nm`, `line_name` and `expected_px` where it has a line. Float32 datasets in DN, rows first,
+with checksums: `mean (H, W')`, and where there were several frames `noise (H, W')` and `halves (2, H, W')`.
 """
 
 import io
@@ -42,6 +42,8 @@ def save_capture(capture: Capture, path: Path) -> None:
             file.attrs["wavelength_nm"] = capture.line.wavelength_nm
             file.attrs["fwhm_nm"] = capture.line.fwhm_nm
             file.attrs["line_name"] = capture.line.name
+            if capture.line.expected_px is not None:
+                file.attrs["expected_px"] = capture.line.expected_px
         for name in _ARRAYS:
             array: Array32 | None = getattr(capture, name)
             if array is not None:
@@ -75,11 +77,6 @@ def load_capture(path: Path) -> Capture:
 def _capture(file: Any) -> Capture:
     attrs = file.attrs
     arrays: dict[str, Array32] = {name: np.asarray(file[name][()], np.float32) for name in _ARRAYS if name in file}
-    line = (
-        Line(float(attrs["wavelength_nm"]), float(attrs["fwhm_nm"]), str(attrs["line_name"]))
-        if "wavelength_nm" in attrs
-        else None
-    )
     return Capture(
         CaptureKind(attrs["kind"]),
         arrays["mean"],
@@ -94,5 +91,14 @@ def _capture(file: Any) -> Capture:
         tuple(str(attrs["frame_hashes"]).split("\n")),
         str(attrs["camera_serial"]),
         str(attrs["captured"]),
-        line,
+        _line(attrs) if "wavelength_nm" in attrs else None,
+    )
+
+
+def _line(attrs: Any) -> Line:
+    return Line(
+        float(attrs["wavelength_nm"]),
+        float(attrs["fwhm_nm"]),
+        str(attrs["line_name"]),
+        float(attrs["expected_px"]) if "expected_px" in attrs else None,
     )

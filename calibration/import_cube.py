@@ -90,7 +90,7 @@ def _flattened(cube: Array32, system: System, step: int) -> FlatMask:
         response /= max(float(response.mean()), 1e-6)
         if np.abs(response - 1).max() < SAME_BRIGHTNESS:
             response = np.ones(bands)
-    worst = min(_correlation(p, s) for p, s in zip(pictures, seen, strict=True))
+    worst = min(_correlation(p, np.asarray(s, np.float32)) for p, s in zip(pictures, seen, strict=True))
     return FlatMask(mask.astype(np.float32), response.astype(np.float32), worst, shifted=step > 0)
 
 

@@ -45,11 +45,12 @@ def capture_of(
     *,
     nm: float | None = None,
     fwhm: float = 0.0,
+    expected_px: float | None = None,
     frames: int = 6,
     serial: str = "",
     **of_frames: float | None,
 ) -> Capture:
     """A capture of a dark of 48 DN and light of so many DN upon it."""
-    line = Line(nm, fwhm) if nm is not None else None
+    line = Line(nm, fwhm, expected_px=expected_px) if nm is not None else None
     pictures = noisy_frames(DARK_DN + np.asarray(light, float), frames, **of_frames)  # type: ignore[arg-type]
     return capture_frames(pictures, kind, frames, line=line, camera_serial=serial)

@@ -41,7 +41,7 @@ def measured_calibration(
     coefficients, covariance = _curve(true)
     assert true.dark is not None
     hot = np.zeros(true.dark.shape, np.float32)
-    hot[3, 5] = hot[40, 100] = 1
+    hot[3, 5] = hot[40, 90] = 1
     header = true.header.model_copy(
         update={
             "schema_version": 2,

@@ -12,6 +12,7 @@ from livecassi.calibration.capture import CaptureKind, Line
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.settings import BandChoice, FitSettings
 from livecassi.calibration.import_mask import parse_wavelengths, read_mask
+from livecassi.drivers import SourceInfo
 
 FLAT_FILLS = (0.6, 0.15, 0.35, 0.85)  # of full scale; the first at the exposure of the plan
 LONGEST_FLAT_FILL = 0.85
@@ -40,7 +41,10 @@ class BandsPlan(_Part):
 
 
 class LinePlan(_Part):
-    """One `[[line]]`: its centre in nm, width, name; `verify` keeps it out of the fit for the verification."""
+    """One `[[line]]`: its centre in nm, width, name; `verify` keeps it out of the fit for the verification.
+
+    `expected_px`: about where it lands, for masks that repeat themselves, see `Line`.
+    """
 
     nm: float = Field(gt=100, lt=20_000)
     fwhm: float = Field(default=0.0, ge=0, le=500)
@@ -49,11 +53,12 @@ class LinePlan(_Part):
     exposure_us: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     frames_from: Path | None = None
     verify: bool = False
+    expected_px: float | None = Field(default=None, ge=-4096, le=4096)
 
     @property
     def line(self) -> Line:
         """The light itself."""
-        return Line(self.nm, self.fwhm, self.name)
+        return Line(self.nm, self.fwhm, self.name, self.expected_px)
 
 
 class StepPlan(_Part):
@@ -127,9 +132,14 @@ class CalibrationPlan(_Part):
         ]
         return (*self._darks(light), *light)
 
-    def fit_settings(self, parent_id: str = "", overrides: tuple[str, ...] = ()) -> FitSettings:
-        """What the fit is told. Raises `CalibrationInvalidError` for bands or a design that cannot be, `SourceError`
-        for a design that cannot be read."""
+    def fit_settings(
+        self, parent_id: str = "", overrides: tuple[str, ...] = (), camera: SourceInfo | None = None
+    ) -> FitSettings:
+        """What the fit is told; `camera`: for its region and flips.
+
+        Raises `CalibrationInvalidError` for bands or a design that cannot be, `SourceError` for a design that cannot
+        be read.
+        """
         return FitSettings(
             self.system,
             self._band_choice(),
@@ -145,6 +155,9 @@ class CalibrationPlan(_Part):
             medium=self.medium,
             parent_id=parent_id,
             overrides=overrides,
+            roi=camera.roi if camera is not None else None,
+            flip_rows=camera is not None and bool(camera.flip_rows),
+            flip_columns=camera is not None and bool(camera.flip_columns),
         )
 
     def _darks(self, light: list[CaptureStep]) -> list[CaptureStep]:

@@ -71,6 +71,7 @@ _LINE = """
 [[line]]
 nm = {nm}
 fwhm = 0.0              # full width in nm: 0 for a laser or a lamp's line, 10 for a usual filter
+# expected_px = 12      # about where it lands; only masks that repeat themselves (pmvis, ndssi) need it
 """
 _VERIFIED = """
 [[line]]                # kept out of the fit: it tells how good the others are

@@ -62,7 +62,9 @@ def run_plan(
     with draft:
         try:
             _capture_all(draft, rig, watch, anyway)
-            fitted = fit(draft.captures, draft.plan.fit_settings(draft.parent_id, draft.overrides), watch.fit)
+            camera = rig.source.info if rig is not None else None
+            settings = draft.plan.fit_settings(draft.parent_id, draft.overrides, camera)
+            fitted = fit(draft.captures, settings, watch.fit)
             failed = [check for check in fitted.checks if check.verdict is Verdict.FAIL]
             if failed and not anyway:
                 raise CalibrationInvalidError(f"the fit is not good enough: {_words(failed)}")

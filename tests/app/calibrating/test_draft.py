@@ -20,7 +20,9 @@ from livecassi.calibration.capture import CaptureKind
 PLAN = CalibrationPlan(system=System.SD_CASSI, name="bench", exposure_us=10_000.0)
 DARK = capture_of(CaptureKind.DARK)
 FLAT = capture_of(CaptureKind.FLAT, 2500.0)
-LINE = capture_of(CaptureKind.LINE, 2500 * mask_picture(), nm=532.0, fwhm=2.0, temperature_c=31.5, serial="C1")
+LINE = capture_of(
+    CaptureKind.LINE, 2500 * mask_picture(), nm=532.0, fwhm=2.0, expected_px=12.5, temperature_c=31.5, serial="C1"
+)
 
 
 def ids(captures: Any) -> list[str]:
