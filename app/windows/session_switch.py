@@ -1,6 +1,7 @@
 """Another source in the place of the present one, or the same one again, without freezing the picture."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtCore import QObject
 
@@ -8,6 +9,7 @@ from livecassi.app.opening import SourceKind, SourceRequest
 from livecassi.app.session import Session
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.error_dialog import Remedy
+from livecassi.calibration.belongs import check_camera
 from livecassi.calibration.store import load_calibration
 
 OpenSession = Callable[[SourceRequest], Session]
@@ -57,11 +59,16 @@ class SessionSwitch(QObject):
         if request is None or self._open_session is None:
             return
         open_session, old = self._open_session, self._current()
+        same_source = (
+            self.request is not None and replace(request, calibration=self.request.calibration) == self.request
+        )
 
         def swap() -> Session:
             if request.kind is SourceKind.CAMERA:  # one camera cannot be opened twice
-                if request.calibration is not None:
-                    load_calibration(request.calibration)  # a bad file must not cost the running session
+                if request.calibration is not None:  # a bad or foreign file must not cost the running session
+                    calibration = load_calibration(request.calibration)
+                    if same_source:
+                        check_camera(calibration, old.source.info)
                 old.close()
                 return open_session(request)
             new = open_session(request)

@@ -59,8 +59,8 @@ def test_a_scene_tells_the_drift(system: System, drift: tuple[float, float]) -> 
 def test_half_a_pixel_fails_and_none_passes(system: System) -> None:
     made = bench(system)
     for drift, verdict in (((0.0, 0.0), Verdict.PASS), ((0.0, 0.5), Verdict.FAIL), ((0.5, 0.0), Verdict.FAIL)):
-        still = BenchState(drift_px=drift)
-        assert drift_on_scene(measured(made, still), made.calibration).verdict is verdict
+        scene = drift_on_scene(measured(made, BenchState(drift_px=drift)), made.calibration)
+        assert scene.verdict is (verdict if drift[0] == 0 else Verdict.WARN)
         white = replace(WHITE, drift_px=drift)
         assert drift_on_white(measured(made, white), made.calibration).verdict is verdict
         line = replace(white, line=Line(546.07), level=0.8)
@@ -126,8 +126,25 @@ def test_a_drift_within_its_uncertainty_is_no_drift() -> None:
     assert found.verdict is Verdict.WARN
     assert [check.value for check in found.checks] == [0.12, 0.0]
     assert replace(found, across_px=0.02).verdict is Verdict.PASS
-    assert replace(found, along_px=-0.3).verdict is Verdict.FAIL
+    assert replace(found, across_px=-0.3).verdict is Verdict.FAIL
     assert "allowed 0.1 px" in found.checks[0].words
+
+
+def test_a_scene_only_warns_of_a_drift_along_since_other_light_looks_the_same() -> None:
+    found = Drift(DriftKind.SCENE, 0.6, 0.02, 0.08, 0.016, 0.9)
+    assert found.verdict is Verdict.WARN
+    assert "light has another colour than calibrated" in found.along_check.words
+    assert replace(found, kind=DriftKind.WHITE).verdict is Verdict.FAIL
+
+
+@BOTH
+def test_under_another_lamp_a_scene_raises_no_alarm(system: System) -> None:
+    made = bench(system)
+    lit = open_prototype(system, 200, 248, clock=ManualClock(), illuminant="LED-B3")
+    values = Corrector(made.calibration).correct(lit.source.expose(0, lit.source.configure(SourceSettings()))).values
+    found = drift_on_scene(values, made.calibration)
+    assert found.across_px == pytest.approx(0.0, abs=0.04)
+    assert found.verdict is not Verdict.FAIL
 
 
 def with_curve(calibration: Calibration, *coefficients: float) -> Calibration:

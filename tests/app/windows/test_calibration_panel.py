@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fakes import FakeEngine, FakeSource, small_calibration
@@ -11,7 +12,9 @@ from pytestqt.qtbot import QtBot
 
 from livecassi.app.drift_watch import DriftReport, DriftState
 from livecassi.app.notices import notice
+from livecassi.app.opening import SourceKind, SourceRequest
 from livecassi.app.result import Result
+from livecassi.app.session import Session, SessionState
 from livecassi.app.windows.calibration_panel import CalibrationPanel
 from livecassi.app.windows.main_window import MainWindow
 from livecassi.app.windows.theme import AMBER, DIM, RED, TEXT
@@ -19,6 +22,7 @@ from livecassi.calibration import Calibration, Corrector, MeasurementFlag
 from livecassi.calibration.checks import Check
 from livecassi.calibration.drift import Drift, DriftKind
 from livecassi.calibration.record import CalibrationRecord
+from livecassi.calibration.store import save_calibration
 
 MakeWindow = Callable[..., MainWindow]
 SECOND_NS = 1_000_000_000
@@ -55,8 +59,9 @@ def check(value: float) -> Check:
         (seen(0.03, -0.02), "0.03 px across · 0.02 px along · scene 12 s ago", TEXT),
         (seen(-0.12, 0.02), "0.12 px across · 0.02 px along · scene 12 s ago", AMBER),
         (seen(0.31, 0.02), "0.31 px across · 0.02 px along · scene 12 s ago", RED),
-        (seen(0.03, 0.3), "0.30 px along · 0.03 px across · scene 12 s ago", RED),
-        (seen(0.12, 0.3), "0.30 px along · 0.12 px across · scene 12 s ago", RED),
+        (seen(0.03, 0.3), "0.30 px along · 0.03 px across · scene 12 s ago", AMBER),
+        (seen(0.12, 0.3), "0.12 px across · 0.30 px along · scene 12 s ago", AMBER),
+        (seen(0.12, 0.3, DriftKind.LINE), "0.30 px along · 0.12 px across · line 12 s ago", RED),
         (seen(0.4, 0.5), "0.40 px across · 0.50 px along · scene 12 s ago", RED),
         (seen(0.03, None, DriftKind.WHITE), "0.03 px across · along unknown · white 12 s ago", TEXT),
         (seen(None, 0.02, DriftKind.LINE), "across unknown · 0.02 px along · line 12 s ago", DIM),
@@ -144,5 +149,31 @@ def test_an_alarm_is_told_over_the_picture(make_window: MakeWindow) -> None:
     assert notice(calm, shown) == ""
     alarmed = replace(calm, drift=replace(calm.drift, alarm=seen(-0.31, 0.02)))
     assert notice(alarmed, shown).startswith("The mask moved 0.31 px across: spectra are wrong.")
-    both = replace(calm, drift=replace(calm.drift, alarm=seen(0.31, 0.4)))
+    both = replace(calm, drift=replace(calm.drift, alarm=seen(0.31, 0.4, DriftKind.LINE)))
     assert "0.31 px across and 0.40 px along" in notice(both, shown)
+
+
+def test_a_calibration_of_another_camera_does_not_cost_the_session_of_this_one(
+    qtbot: QtBot, make_window: MakeWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = small_calibration()
+    header = foreign.header.model_copy(update={"camera_serial": "G-2"})
+    save_calibration(replace(foreign, header=header), tmp_path / "foreign.h5")
+    opened: list[SourceRequest] = []
+
+    def open_session(request: SourceRequest) -> Session:
+        opened.append(request)
+        raise AssertionError("the camera must not be closed and opened again for this file")
+
+    monkeypatch.setattr(
+        "livecassi.app.windows.source_dialogs.QFileDialog.getOpenFileName",
+        lambda *_: (str(tmp_path / "foreign.h5"), ""),
+    )
+    camera = SourceRequest(SourceKind.CAMERA, serial="F-1")
+    window = make_window(open_session=open_session, request=camera)
+    qtbot.waitUntil(lambda: window.session.stats().frames > 0)
+    menu = {action.text(): action for action in window.menuBar().actions()[0].menu().actions()}
+    menu["Open &calibration for this source…"].trigger()
+    qtbot.waitUntil(lambda: "serial number F-1, calibrated was G-2" in window.errors.message)
+    assert not opened
+    assert window.session.stats().state is SessionState.RUNNING
