@@ -31,7 +31,7 @@ LINE_STOPS_MM = (0, 17, 29, 59, 77, 92, 109, 127, 144)
 CAPTURE_STOPS_MM = (0, 31, 66, 78, 96, 105, 117, 133)
 CAPTURES_ON_A_PAGE = 52
 LINES_BELOW_THE_CURVE = 14
-FOUND_MM = 118.0  # where the figures of checks end
+FOUND_MM = 130.0  # where the figures of checks end
 LEAST_ROOM_MM = 14.0  # for one more check with its advice
 GAP_MM = 16.0  # below axes, for their labels and the title of the next
 INSET_MM = 12.0  # left of axes, for their labels
@@ -106,16 +106,16 @@ def _title_pages(calibration: Calibration, footer: str) -> Pages:
 
 
 def _check_heading(page: Page) -> None:
-    for words, stop, align in (("found", FOUND_MM, "right"), ("needed", FOUND_MM + 8, "left")):
+    for words, stop, align in (("found", FOUND_MM, "right"), ("needed", FOUND_MM + 5, "left")):
         page.text(words, stop, size=7.5, colour=QUIET, align=align)
     page.skip(4.6)
 
 
 def _check(page: Page, check: Check) -> None:
     page.dot(COLOURS[check.verdict])
-    page.text(shorten(check.name, 56), 6)
+    page.text(shorten(check.name, 64), 6)
     page.text(value_text(check), FOUND_MM, align="right", weight="bold")
-    page.text(limit_text(check), FOUND_MM + 8, colour=QUIET)
+    page.text(limit_text(check), FOUND_MM + 5, colour=QUIET)
     page.skip(4.8)
     if check.verdict is not Verdict.PASS and check.advice:
         page.paragraph(check.advice, 6, colour=QUIET, size=8.0)

@@ -127,7 +127,7 @@ def summary_lines(calibration: Calibration) -> list[str]:
     lines += [f"  {name:14} {value}" for name, value in rows]
     present = ", ".join(f"{n} {' × '.join(map(str, a.shape))}" for n, a in calibration.arrays().items())
     lines += [f"  {'arrays':14} {present}"]
-    if calibration.header.quality:
+    if calibration.header.quality and record is None:  # else they are among the checks
         lines += [f"  {'figures':14} {', '.join(f'{n} {v:.4g}' for n, v in calibration.header.quality.items())}"]
     if record is None:
         return lines
@@ -169,18 +169,18 @@ def part_rows(record: CalibrationRecord) -> list[tuple[str, str]]:
             )
         )
     if (sensor := record.sensor) is not None:
-        named = {
-            "read noise DN": sensor.read_noise_dn,
-            "read noise e": sensor.read_noise_e,
-            "dark DN": sensor.dark_dn,
-            "hot pixels": sensor.hot_pixels,
-            "e/DN": sensor.electrons_per_dn,
-            "full well e": sensor.full_well_e,
-            "non-linearity %": sensor.nonlinearity_percent,
-            "vignetting %": sensor.vignetting_percent,
-            "pixel response %": sensor.pixel_response_percent,
-        }
-        rows.append(("sensor", ", ".join(f"{n} {v:.4g}" for n, v in named.items() if v is not None)))
+        named = (
+            ("dark {:.4g} DN", sensor.dark_dn),
+            ("read noise {:.3g} DN", sensor.read_noise_dn),
+            ("read noise {:.3g} e", sensor.read_noise_e),
+            ("{:.4g} e per DN", sensor.electrons_per_dn),
+            ("full well {:,.0f} e", sensor.full_well_e),
+            ("{} hot pixels", sensor.hot_pixels),
+            ("nonlinearity {:.2g} %", sensor.nonlinearity_percent),
+            ("vignetting {:.3g} %", sensor.vignetting_percent),
+            ("pixel response {:.2g} %", sensor.pixel_response_percent),
+        )
+        rows.append(("sensor", ", ".join(words.format(v) for words, v in named if v is not None)))
     if (lens := record.distortion) is not None:
         k1, k2 = (*lens.coefficients, 0.0, 0.0)[:2]
         rows.append(("lens", f"k1 {k1:+.4f}, k2 {k2:+.4f}, rms {lens.rms_px:.3f} px from {lens.views} views"))

@@ -12,6 +12,7 @@ from livecassi.app.calibrating.draft import Draft
 from livecassi.app.calibrating.library import Library
 from livecassi.app.calibrating.places import CALIBRATIONS_VARIABLE
 from livecassi.app.calibrating.plan import CalibrationPlan
+from livecassi.app.prototype import open_prototype
 from livecassi.calibration import System
 from livecassi.calibration.store import load_calibration, save_calibration
 
@@ -138,3 +139,35 @@ def test_a_run_that_goes_wrong_says_how_to_go_on(tmp_path: Path, run: Run, own_c
     with Draft.open(folder) as draft:
         assert isinstance(draft.plan, CalibrationPlan)
         assert len(draft.captures) == 11
+
+
+LINES_NM = (455, 475, 505, 532, 570, 610, 645)
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.toml"
+    lines = "".join(f"[[line]]\nnm = {nm}\n" for nm in LINES_NM)
+    path.write_text(f'system = "sd-cassi"\nname = "bench 7"\n{lines}[[line]]\nnm = 546\nverify = true\n', "utf-8")
+    return path
+
+
+def test_a_whole_calibration_from_the_command_line(tmp_path: Path, run: Run, plan_file: Path) -> None:
+    outcome = run(
+        "calibrate", "run", "--plan", plan_file, "--source", "prototype", "--size", "96x128", "--yes",
+        "--report", tmp_path / "r.pdf",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "[20/20]" not in outcome.err
+    assert "[18/18] verify 546 nm, 8 frames" in outcome.err
+    active = Library().active()
+    assert active is not None
+    assert (active.name, active.verdict) == ("bench 7", "pass")
+    saved = load_calibration(active.path)
+    truth = open_prototype(System.SD_CASSI, 96, 128)
+    true_px = truth.bench.true_shift_px(saved.wavelengths_nm.astype(float))
+    error_px = saved.dispersion_px - (true_px - true_px[0])
+    assert np.sqrt(np.mean(error_px**2)) < 0.05
+    assert np.corrcoef(saved.mask.ravel(), truth.calibration.mask.ravel())[0, 1] > 0.99
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+    assert saved.id[:12] in outcome.out
