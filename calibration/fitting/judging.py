@@ -50,14 +50,14 @@ def residual_tiles(lines: Sequence[Reprojection]) -> Array32:
 
 
 def registration_px(lines: Sequence[Reprojection]) -> float:
-    """Root mean square distance of all tiles of all lines from the prediction, outliers at three deviations."""
-    tiles = np.stack([line.shift.tiles_px + _offsets(line)[:, None, None] for line in lines])
-    distances = np.hypot(tiles[:, 0], tiles[:, 1])
-    distances = distances[np.isfinite(distances)]
-    if not distances.size:
+    """Root mean square distance of the lines from the prediction, with what their tiles deviate (robust) besides."""
+    tiles = np.concatenate([line.shift.tiles_px.reshape(2, -1) for line in lines], axis=1)
+    known = np.isfinite(tiles).all(axis=0)
+    if not known.any():
         return math.inf
-    limit = 3 * 1.4826 * float(np.median(distances)) + 1e-6
-    return float(np.sqrt(np.mean(np.minimum(distances, limit) ** 2)))
+    within = 1.4826 * float(np.median(np.abs(tiles[:, known])))
+    between = np.mean([line.off_px**2 for line in lines])
+    return float(np.sqrt(between + 2 * within**2))
 
 
 def _offsets(line: Reprojection) -> Array32:

@@ -12,6 +12,7 @@ import numpy as np
 
 from livecassi.calibration.calibration import Array32, System
 from livecassi.calibration.capture import Capture
+from livecassi.calibration.checks import Verdict
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.bands import Bands, choose_bands
 from livecassi.calibration.fitting.dark import DarkFit, fit_dark
@@ -71,7 +72,7 @@ def fit_parts(captures: Sequence[Capture], settings: FitSettings, watch: FitWatc
     flat = fit_flat(taken.flats, dark, None if system.single_disperser else np.ones(taken.shape, np.float32))
     watch.at("lines", 0.1)
     located = _locate(taken, settings, _opener(dark, flat))
-    bands = choose_bands(located.curve_fit.curve, settings.bands)
+    bands = _bands(located, settings)
     frame = mask_frame(located, system, float(bands.wavelengths_nm[0]))
     width = mask_width(system, bands, taken.shape)
     watch.at("mask", 0.25)
@@ -138,6 +139,15 @@ def _locate(taken: Sorted, settings: FitSettings, opened: Open) -> Located:
     still = opened(taken.mask) if taken.mask is not None else None
     lines = [line_of(capture) for capture in taken.lines]
     return locate_lines(lines, [opened(c) for c in taken.lines], still, settings.system, settings.curve_terms)
+
+
+def _bands(located: Located, settings: FitSettings) -> Bands:
+    """Where a curve does not reach the bands because its lines are wrong, those are what is told."""
+    try:
+        return choose_bands(located.curve_fit.curve, settings.bands)
+    except CalibrationInvalidError as error:
+        wrong = [check.words for check in located.curve_fit.checks if check.verdict is Verdict.FAIL]
+        raise CalibrationInvalidError("; ".join(wrong) or str(error)) from error
 
 
 def _mask(taken: Sorted, frame: Frame, width: int, opened: Open) -> RecoveredMask:
