@@ -158,7 +158,7 @@ class SimulatedCamera:
         """Frame `index` as it comes out at these (complete) settings."""
         exposure_us, gain_db, sensor = settings.exposure_us or 0.0, settings.gain_db or 0.0, self.sensor
         exposure_s = np.float32(exposure_us * 1e-6)
-        electrons = np.float32(exposure_s) * self._render(index / self._scene_rate_hz)
+        electrons = np.maximum(np.float32(exposure_s) * self._render(index / self._scene_rate_hz), 0)
         if electrons.shape != self.info.frame_shape:
             raise SourceUnsupportedError(
                 f"the rendered light has shape {electrons.shape}, the simulated sensor {self.info.frame_shape}; "

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from livecassi.app.commands.calibrate_check import check
 from livecassi.app.commands.calibrate_files import (
     diff_command,
     export_masks_command,
@@ -92,6 +93,7 @@ def _one_of(what: str, given: str | None, possible: tuple[str, ...]) -> None:
 
 calibrate_app.command("run")(run_command)
 calibrate_app.command("plan")(plan_command)
+calibrate_app.command("check")(check)
 calibrate_app.command("inspect")(inspect_command)
 calibrate_app.command("diff")(diff_command)
 calibrate_app.command("versions")(versions_command)
