@@ -38,7 +38,7 @@ class RunWatch:
 
 
 def run_plan(
-    plan: CalibrationPlan,
+    plan: CalibrationPlan | None,
     rig: Rig | None,
     draft_folder: Path,
     watch: RunWatch | None = None,
@@ -51,20 +51,26 @@ def run_plan(
 ) -> tuple[Fitted, Path]:
     """Follow a plan to a saved calibration: into `out`, or as the active version of the `library`.
 
-    A draft that is there is gone on with, by its own plan; else one is made, and removed once the calibration is
-    saved. `rig` None serves where every capture comes from files. A capture or a fit that fails a check ends the run,
+    A draft that is there is gone on with, else one is made; it is removed once the calibration is saved. `plan` None:
+    that of the draft; else it takes the place of the draft's, and captures of lines that it does not have are taken
+    out. `rig` None serves where every capture comes from files. A capture or a fit that fails a check ends the run,
     unless `anyway` gives a reason to go on, which is noted in the calibration.
 
     Raises `SourceError` (a lost camera), `CalibrationError`, each with how to go on; the draft is kept.
     """
     watch = watch or RunWatch()
-    draft = Draft.open(draft_folder) if draft_folder.exists() else Draft.create(draft_folder, plan, parent_id)
+    if plan is None or draft_folder.exists():
+        draft = Draft.open(draft_folder)
+    else:
+        draft = Draft.create(draft_folder, plan, parent_id)
     with draft:
         try:
+            if plan is not None and plan != draft.plan:
+                _follow(draft, plan, watch)
             _capture_all(draft, rig, watch, anyway)
             camera = rig.source.info if rig is not None else None
             settings = draft.plan.fit_settings(draft.parent_id, draft.overrides, camera)
-            fitted = fit(draft.captures, settings, watch.fit)
+            fitted = fit(as_planned(draft.captures, draft.plan), settings, watch.fit)
             failed = [check for check in fitted.checks if check.verdict is Verdict.FAIL]
             if failed and not anyway:
                 raise CalibrationInvalidError(f"the fit is not good enough: {_words(failed)}")
@@ -87,6 +93,26 @@ def stamped(calibration: Calibration, draft: Draft) -> Calibration:
     overrides = tuple(dict.fromkeys((*header.record.overrides, *draft.overrides)))
     record = header.record.model_copy(update={"plan": plan, "overrides": overrides})
     return replace(calibration, header=header.model_copy(update={"record": record}))
+
+
+def as_planned(captures: Sequence[Capture], plan: CalibrationPlan) -> list[Capture]:
+    """The captures with what the plan says now of their lines: width, name, and where they are expected."""
+    lines = {line.nm: line.line for line in plan.line}
+
+    def planned(capture: Capture) -> Capture:
+        known = lines.get(capture.line.wavelength_nm) if capture.line is not None else None
+        return capture if known is None else replace(capture, line=known)
+
+    return [planned(capture) for capture in captures]
+
+
+def _follow(draft: Draft, plan: CalibrationPlan, watch: RunWatch) -> None:
+    """Another plan for a draft: its exposure stays where the plan leaves it open."""
+    _kept(draft, watch, partial(draft.change_plan, plan.at_exposure(plan.exposure_us or draft.plan.exposure_us)))
+    planned = {line.nm for line in plan.line}
+    for capture in draft.captures:
+        if capture.line is not None and capture.line.wavelength_nm not in planned:
+            _kept(draft, watch, partial(draft.remove, capture.id))
 
 
 def _capture_all(draft: Draft, rig: Rig | None, watch: RunWatch, anyway: str) -> None:

@@ -25,7 +25,9 @@ def run_command(
         Path | None, typer.Option(help="The calibration file to write; default: a new active version.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Also write a report (.pdf).")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the draft in this folder.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the draft in this folder, by its own plan or that of --plan.")
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Ask nothing: the bench is, or puts itself, as needed.")
     ] = False,
@@ -41,8 +43,8 @@ def run_command(
 
     Whatever ends it early, what was captured is kept in a draft, and --resume goes on.
     """
-    if (plan is None) == (resume is None):
-        raise typer.BadParameter("name either a plan to begin with (--plan) or a draft to go on with (--resume)")
+    if plan is None and resume is None:
+        raise typer.BadParameter("name a plan to begin with (--plan) or a draft to go on with (--resume)")
     from livecassi.app.calibrating.draft import new_draft_folder
     from livecassi.app.calibrating.draft_file import read_draft_file
     from livecassi.app.calibrating.plan import load_plan
@@ -54,7 +56,9 @@ def run_command(
         check_output(out, ".h5", ".hdf5", inputs=(plan,))
     if report is not None:
         check_output(report, ".pdf", inputs=(plan,))
-    chosen = load_plan(plan) if plan is not None else read_draft_file(resume or Path()).plan
+    given = load_plan(plan) if plan is not None else None
+    chosen = read_draft_file(resume).plan if resume is not None else given
+    assert chosen is not None
     folder = resume if resume is not None else new_draft_folder()
     request = None
     if source is not None:
@@ -72,7 +76,7 @@ def run_command(
     typer.echo(f"draft: {folder}", err=True)
     opened = open_rig(request, chosen, _asking(yes)) if request is not None else nullcontext()
     with opened as rig, _watching(yes) as watch:
-        fitted, path = run_plan(chosen, rig, folder, watch, out=out, anyway=anyway)
+        fitted, path = run_plan(given, rig, folder, watch, out=out, anyway=anyway)
     if report is not None:
         from livecassi.app.calibration_report import save_report
 

@@ -116,7 +116,7 @@ def test_runs_that_cannot_begin(tmp_path: Path, run: Run) -> None:
 
     plan = tmp_path / "plan.toml"
     plan.write_text('system = "sd-cassi"\n[[line]]\nnm = 500\n', "utf-8")
-    assert "either a plan" in refused()
+    assert "name a plan to begin with" in refused()
     assert "cannot be read" in refused("--plan", tmp_path / "none.toml")
     assert "choose a name ending in .h5" in refused("--plan", plan, "--out", tmp_path / "x.txt")
     assert "choose one ending in .pdf" in refused("--plan", plan, "--report", tmp_path / "no" / "r.pdf")

@@ -18,7 +18,7 @@ from livecassi.app.calibrating.steps import CaptureStep
 from livecassi.app.prototype import Prototype, open_prototype
 from livecassi.calibration import CalibrationError, CalibrationInvalidError, System
 from livecassi.calibration.bench.state import BenchState
-from livecassi.calibration.capture import Capture, CaptureKind
+from livecassi.calibration.capture import Capture, CaptureKind, Line
 from livecassi.calibration.checks import Check
 from livecassi.calibration.fitting.fit import Fitted
 from livecassi.calibration.fitting.settings import FitSettings, FitWatch
@@ -204,3 +204,30 @@ def test_captures_out_of_files_need_no_camera(tmp_path: Path) -> None:
     assert {capture.bit_depth for capture in fit.captures} == {12}
     with pytest.raises(CalibrationInvalidError, match="needs a camera and none was named"):
         run_plan(PLAN, None, tmp_path / "other", out=tmp_path / "cal.h5", fit=fit)
+
+
+def test_a_corrected_plan_goes_on_with_the_draft(tmp_path: Path) -> None:
+    folder, rig = tmp_path / "draft", SimulatedRig(bench())
+    with pytest.raises(CalibrationInvalidError, match="registration"):
+        run_plan(PLAN, rig, folder, out=tmp_path / "cal.h5", fit=FakeFit((BAD,)))
+    corrected = PLAN.model_copy(
+        update={"line": (LinePlan(nm=460, fwhm=8.0, expected_px=3.0), LinePlan(nm=546), LinePlan(nm=640, verify=True))}
+    )
+    steps: list[str] = []
+    watch = RunWatch(step=lambda step, _number, _of: steps.append(step.title))
+    fit = FakeFit()
+    run_plan(corrected, rig, folder, watch, out=tmp_path / "cal.h5", fit=fit)
+    assert steps == ["line 546 nm"]  # everything else was captured already
+    lines = [capture.line for capture in fit.captures if capture.kind is CaptureKind.LINE]
+    assert lines == [Line(460, 8.0, expected_px=3.0), Line(546)]
+
+
+def test_a_draft_goes_on_by_its_own_plan(tmp_path: Path) -> None:
+    folder, rig = tmp_path / "draft", SimulatedRig(bench())
+    with pytest.raises(CalibrationInvalidError, match="registration"):
+        run_plan(PLAN, rig, folder, out=tmp_path / "cal.h5", fit=FakeFit((BAD,)))
+    fit = FakeFit()
+    run_plan(None, None, folder, out=tmp_path / "cal.h5", fit=fit)
+    assert (len(fit.captures), fit.settings[0].name) == (CAPTURES, "bench")
+    with pytest.raises(CalibrationInvalidError, match="is no draft of a calibration"):
+        run_plan(None, None, folder, fit=fit)
