@@ -50,14 +50,18 @@ def fit_brightness(picture: Array32, seen: Array32, counts: NDArray[np.bool_], *
     return Brightness(gain, float(found[-1]), tuple(map(float, found[1:-1] / gain)) if slow else (0.0,) * 5)
 
 
-def even(fitted: Sequence[Brightness]) -> list[Brightness]:
-    """The same without what all have in common: mean slow change and median background belong to the mask."""
+def even(fitted: Sequence[Brightness]) -> tuple[list[Brightness], float]:
+    """The same without what all have in common: mean slow change and median background belong to the mask.
+
+    Beside them that background, in units of the mask, to be added to it.
+    """
     slow = np.mean([one.slow for one in fitted], axis=0)
     background = float(np.median([one.background / one.gain for one in fitted]))
-    return [
+    evened = [
         replace(one, background=one.background - background * one.gain, slow=tuple(map(float, one.slow - slow)))
         for one in fitted
     ]
+    return evened, background
 
 
 def _changes(shape: tuple[int, ...]) -> list[Array32]:

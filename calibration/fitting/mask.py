@@ -19,6 +19,7 @@ _ROWS_PAD = 6
 _ITERATIONS = (12, 25)
 _MODEL_ERROR = 0.01  # of the mask's contrast: what interpolation cannot tell
 _OUTLIER_SIGMA = 6.0
+_OUTLIER_LEAST = 0.5, 0.1  # of the open mask, while only the sharpest view is known and later
 _KNOWN = 0.99
 _POSSIBLE = -0.5, 1.6  # of the open mask; a pixel beyond is hot or dead
 
@@ -93,12 +94,13 @@ def recover_mask(views: Sequence[MaskView], width: int) -> RecoveredMask:
     for round_number, iterations in enumerate(_ITERATIONS):
         for plane in planes:
             plane.fit(solution, known, slow=round_number > 0)
-        fitted = even([plane.brightness for plane in planes])
+        fitted, common = even([plane.brightness for plane in planes])
+        solution = solution + np.float32(common)
         for plane, brightness in zip(planes, fitted, strict=True):
-            plane.weigh(solution, known, brightness)
+            plane.weigh(solution, known, brightness, _OUTLIER_LEAST[round_number])
         solution, known = _solve(planes, solution, iterations), np.ones_like(known)
     for plane in planes:
-        plane.weigh(solution, known, plane.brightness)
+        plane.weigh(solution, known, plane.brightness, _OUTLIER_LEAST[-1])
     inner = slice(pad[0], pad[0] + height), slice(pad[1], pad[1] + width)
     return _scaled(planes, solution, inner)
 
@@ -123,8 +125,8 @@ class _Plane:
         counted = (self._weights > 0) & (self.projection.forward(known) > _KNOWN)
         self.brightness = fit_brightness(self.picture, self.projection.forward(mask), counted, slow=slow)
 
-    def weigh(self, mask: Array32, known: Array32, brightness: Brightness) -> None:
-        """Weights from what the picture is off, outliers none."""
+    def weigh(self, mask: Array32, known: Array32, brightness: Brightness, least: float) -> None:
+        """Weights from what the picture is off; outliers, off by at least `least`, get none."""
         self.brightness = brightness
         level = brightness.gain
         self._gain = brightness.surface(self.picture.shape) / np.float32(level)
@@ -132,7 +134,7 @@ class _Plane:
         off = (self._wanted - self._gain * self.projection.forward(mask)) * self.counts
         off *= self.projection.forward(known) > _KNOWN
         self.residual = 1.4826 * float(np.median(np.abs(off[off != 0]))) if off.any() else _MODEL_ERROR
-        good = self.counts * (np.abs(off) <= _OUTLIER_SIGMA * max(self.residual, 1e-6))
+        good = self.counts * (np.abs(off) <= max(_OUTLIER_SIGMA * self.residual, least))
         good *= (self._wanted >= _POSSIBLE[0]) & (self._wanted <= _POSSIBLE[1])
         self._weights = np.asarray(good / (self.residual**2 + _MODEL_ERROR**2), np.float32)
 
