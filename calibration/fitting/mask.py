@@ -49,7 +49,8 @@ class RecoveredMask:
     """`mask (H, width)`, grey 0..1: 99 % of its open pixels lie at or below 1, what lies outside 0..1 is cut.
 
     `sigma (H, width)`: standard error of a pixel whose neighbours are known; `seen (H, width)`: how many pictures show
-    it (0: the value is the mean of the mask); `contrast`: (p95 - p5) / (p95 + p5); `fill`: share above 0.5;
+    it (0: the value is the mean of the mask); `contrast`: (open - closed) / (open + closed), of the brightest tenth of the open and the darkest tenth of the
+    closed pixels, which is p95 and p5 where half of them are open; `fill`: share above 0.5;
     `brightness` of each view, in its picture's unit per unit of the mask; `residuals (N,)`: what each view is off, as
     standard deviation in units of the mask.
     """
@@ -202,7 +203,9 @@ def _scaled(planes: Sequence[_Plane], solution: Array32, inner: tuple[slice, sli
     level = float(np.percentile(known[known > 0.5 * np.percentile(known, 99.9)], 99))
     precision = sum((plane.precision() for plane in planes), np.zeros_like(solution))[inner]
     sigma = 1 / np.sqrt(precision + 1 / max(float(solution.var()), 1e-4)) / level
-    low, high = np.percentile(known, [5, 95]) / level
+    dark, bright = np.percentile(known, [0.1, 99.9])
+    low = np.percentile(known[known <= (dark + bright) / 2], 10) / level
+    high = np.percentile(known[known >= (dark + bright) / 2], 90) / level
     return RecoveredMask(
         np.clip(mask / level, 0, 1).astype(np.float32),
         sigma.astype(np.float32),

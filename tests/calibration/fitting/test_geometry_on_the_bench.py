@@ -103,6 +103,7 @@ def test_combs(system: System) -> None:
     assert np.sqrt(np.mean(found.error_px**2)) < 0.05
     assert mask_error(made, found) < 0.03
     assert found.mask.fill == pytest.approx((made.aperture.seen() > 0.5 * made.aperture.seen().max()).mean(), abs=0.01)
+    assert found.mask.contrast > 0.5  # though less than 5 % of the pixels are open, or closed
 
 
 def mask_error(made: Bench, found: Found) -> float:
