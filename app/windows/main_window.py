@@ -34,6 +34,7 @@ from livecassi.app.windows.session_switch import SessionSwitch
 from livecassi.app.windows.source_dialogs import BenchDialog, ask_calibration, ask_measurement, ask_recording
 from livecassi.app.windows.source_panel import SourcePanel
 from livecassi.app.windows.status import StatusReadings
+from livecassi.app.windows.wizard.control import WizardControl
 from livecassi.calibration.drift import DriftKind
 from livecassi.drivers import LivecassiError, SourceError, SourceSettings
 from livecassi.engines import EngineError, EngineMismatchError, EngineSpec, EngineUnavailableError
@@ -85,6 +86,7 @@ class MainWindow(QMainWindow):
             session, self.engines, engine_specs, engine_name, engine_options or {}, self
         )
         self.record_control = RecordingControl(session, self.recording, self._tell_note, self)
+        self.wizard_control = WizardControl(lambda: self._session, self._switch, self._tell, self)
         self.status = StatusReadings(self.statusBar())
         self.log_dock = LogDock(self.log_lines)
         self.errors = ErrorDialog(self._report, self)
@@ -128,12 +130,14 @@ class MainWindow(QMainWindow):
         self.source.play_pressed.connect(self.toggle_play)
         self.source.settings_entered.connect(self._configure)
         self.calibration.check_pressed.connect(lambda kind, nm: self.check_drift(DriftKind(kind), nm))
+        self.calibration.calibrate_pressed.connect(self.wizard_control.open)
         self.display.told.connect(self._hint)
         acts = MenuActs(
             open_recording=lambda: self._switch.open(ask_recording(self, self.recording.destination)),
             open_measurement=lambda: self._switch.open(ask_measurement(self, Path.home())),
             open_bench=self._ask_bench,
             open_calibration=self._ask_calibration,
+            calibrate=self.wizard_control.open,
             restart=self.restart,
             close=self.close,
             choose_view=lambda text: self.display.choose_view(View(text)),
@@ -320,6 +324,7 @@ class MainWindow(QMainWindow):
         self._layout.save()
         self.errors.forget_all()
         self.engine_control.close_options()
+        self.wizard_control.close()
         self.display.image.show_notice(self._notice(self._session.stats()))
         if self.record_control.recording:
             log.info("the window closes: finishing the recording in %s", self.record_control.last_folder)

@@ -15,6 +15,7 @@ class MenuActs:
     open_measurement: Callable[[], None]
     open_bench: Callable[[], None]
     open_calibration: Callable[[], None]
+    calibrate: Callable[[], None]
     restart: Callable[[], None]
     close: Callable[[], object]
     choose_view: Callable[[str], None]
@@ -47,6 +48,7 @@ def build_menus(window: QMainWindow, acts: MenuActs, log_action: QAction) -> dic
     add(file, "Simulated &bench…", acts.open_bench, "Ctrl+B")
     file.addSeparator()
     add(file, "Open &calibration for this source…", acts.open_calibration, "Ctrl+K")
+    add(file, "Ca&librate…", acts.calibrate, "Ctrl+Shift+K")
     add(file, "Re&start source", acts.restart, "F5")
     file.addSeparator()
     add(file, "&Quit", acts.close, "Ctrl+Q")

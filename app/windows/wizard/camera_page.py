@@ -19,7 +19,7 @@ from livecassi.drivers import Frame, LivecassiError, SourceSettings
 
 SATURATED_PERCENT, SATURATED_FAIL_PERCENT = 0.01, 0.1
 BRIGHT_PERCENT, BRIGHT_FAIL_PERCENT = 40.0, 10.0
-SIDE_PX = 400
+SIDE_PX = (340, 400)
 INTERVAL_S = 0.25
 
 
@@ -49,7 +49,7 @@ class CameraPage(StepPage):
         self.choose.clicked.connect(self.choose_exposure)
 
     def _lay_out(self) -> None:
-        left, right = self.side(), self.side(SIDE_PX)
+        left, right = self.side(), self.side(*SIDE_PX)
         left.addWidget(self.live, 1)
         right.addWidget(section_label("Camera"))
         holder = QWidget()

@@ -16,7 +16,7 @@ from livecassi.app.windows.wizard.page import StepPage
 from livecassi.calibration.capture import Capture, CaptureKind
 from livecassi.calibration.checks import Check
 
-SIDE_PX = 400
+SIDE_PX = (360, 400)  # narrowest and widest
 
 
 class CapturePage(StepPage):
@@ -46,7 +46,7 @@ class CapturePage(StepPage):
         """Picture on the left, everything else on the right."""
         left = self.side()
         left.addWidget(self.live, 1)
-        self.fill_side(self.side(SIDE_PX))
+        self.fill_side(self.side(*SIDE_PX))
 
     def fill_side(self, column: QVBoxLayout) -> None:
         """The right column, from top to bottom."""

@@ -16,11 +16,11 @@ from livecassi.app.windows.wizard.line_presets import added, farthest_gap_nm, pr
 from livecassi.app.windows.wizard.line_table import LineRow, LineTable
 from livecassi.app.windows.wizard.look import verdict_colour
 from livecassi.app.windows.wizard.quick_curve import QuickCurve, quick_curve
-from livecassi.calibration import CalibrationInvalidError
+from livecassi.calibration import CalibrationInvalidError, System
 from livecassi.calibration.capture import CaptureKind
 from livecassi.calibration.checks import Check, worst
 
-SIDE_PX = 452
+SIDE_PX = (436, 460)
 LEAST_LINES = 2
 
 
@@ -52,7 +52,7 @@ class DispersionPage(CapturePage):
         left = self.side()
         left.addWidget(self.live, 5)
         left.addWidget(self.plot, 4)
-        self.fill_side(self.side(SIDE_PX))
+        self.fill_side(self.side(*SIDE_PX))
 
     def fill_side(self, column: QVBoxLayout) -> None:
         """Lines first."""
@@ -154,6 +154,10 @@ class DispersionPage(CapturePage):
         """Also while shifts are being measured."""
         return super().working() or self._measuring.busy
 
+    def main_checks(self) -> Sequence[Check]:
+        """What tells how well the curve is known."""
+        return [check for check in self.curve.checks if check.unit.startswith("px") and not check.higher_is_better]
+
     def lacks(self) -> str:
         """Lines, then captures of them."""
         lines = self.fit_lines
@@ -166,7 +170,8 @@ class DispersionPage(CapturePage):
         super().refresh()
         if self.desk.begun:
             self._measure()
-            self.lines.show_lines(self.fit_lines, self._rows())
+            repeats = self.desk.plan.system in (System.PMVIS, System.NDSSI)
+            self.lines.show_lines(self.fit_lines, self._rows(), repeats=repeats)
         step = next(iter(self.next_steps), None) if self.desk.begun else None
         if step is not None and self.capturing.step is None:
             self.bar.show_state(step.title, len(self.at_once), self.desk.feed.running)

@@ -1,6 +1,5 @@
 """Fitting beside the window: the newest captures count, and a fit that is overtaken is given up."""
 
-from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -88,12 +87,7 @@ class Fitting(QObject):
         def act(cancelled: Event) -> "Fitted":
             from livecassi.calibration.fitting.fit import fit_calibration
 
-            settings = replace(
-                plan.fit_settings(parent_id, overrides),
-                roi=info.roi,
-                flip_rows=bool(info.flip_rows),
-                flip_columns=bool(info.flip_columns),
-            )
+            settings = plan.fit_settings(parent_id, overrides, info)
             return fit_calibration(captures, settings, FitWatch(self._tell, cancelled))
 
         def done(fitted: "Fitted | None", error: Exception | None) -> None:

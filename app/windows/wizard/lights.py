@@ -44,17 +44,29 @@ class Dot(QWidget):
 
 
 def figure_text(check: Check) -> str:
-    """The number and its threshold: "0.31 px (at most 0.1)"."""
-    unit = f" {check.unit}" if check.unit else ""
+    """The number and its threshold: "0.31 px (at most 0.1)"; of a long unit the first word, the rest is in the hint."""
+    unit = _short_unit(check)
     side = "at least" if check.higher_is_better else "at most"
-    return f"{check.value:.3g}{unit} ({side} {check.limit:.3g})"
+    return f"{_number(check)}{unit} ({side} {check.limit:.3g})"
 
 
 def short_text(check: Check) -> str:
     """The same for narrow places, the number first: "0.31 > 0.1 px · rms"."""
-    unit = f" {check.unit}" if check.unit else ""
+    unit = _short_unit(check)
     signs = ("≥", "<") if check.higher_is_better else ("≤", ">")
-    return f"{check.value:.3g} {signs[check.verdict is not Verdict.PASS]} {check.limit:.3g}{unit} · {check.name}"
+    return f"{_number(check)} {signs[check.verdict is not Verdict.PASS]} {check.limit:.3g}{unit} · {check.name}"
+
+
+def _number(check: Check) -> str:
+    """Three figures on the scale of the limit: what is far below it needs no more of them."""
+    if not math.isfinite(check.value) or not 0 < check.limit < math.inf or abs(check.value) >= 1e5:
+        return f"{check.value:.3g}"
+    decimals = max(2 - math.floor(math.log10(check.limit)), 0)
+    return f"{round(check.value, decimals):g}"
+
+
+def _short_unit(check: Check) -> str:
+    return f" {check.unit.split()[0]}" if check.unit else ""
 
 
 def margin_used(check: Check) -> float:
@@ -95,9 +107,9 @@ def _badness(check: Check, rank: list[Verdict]) -> tuple[int, float]:
 class LightList(QWidget):
     """One row per check: light, name, number and threshold; what to do stands below those that did not pass."""
 
-    def __init__(self, most: int = 8) -> None:
+    def __init__(self, most: int = 8, *, whole_names: bool = False) -> None:
         super().__init__()
-        self._most = most
+        self._most, self._whole_names = most, whole_names
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(8)
@@ -134,9 +146,18 @@ class LightList(QWidget):
             label.setToolTip("\n".join(check.words for check in rest))
             self._grid.addWidget(label, row, 0, 1, 3)
 
+    def _name(self, text: str) -> QLabel:
+        if not self._whole_names:
+            name = ElidedLabel()
+            name.show_line(text)
+            return name
+        label = QLabel(text)
+        label.setObjectName("dim")
+        label.setWordWrap(True)
+        return label
+
     def _add(self, check: Check, row: int) -> int:
-        name, figure = ElidedLabel(), QLabel(figure_text(check))
-        name.show_line(check.name)
+        name, figure = self._name(check.name), QLabel(figure_text(check))
         tabular(figure)
         self._grid.addWidget(Dot(verdict_colour(check.verdict)), row, 0)
         self._grid.addWidget(name, row, 1)

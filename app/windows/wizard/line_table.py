@@ -11,18 +11,19 @@ from livecassi.app.calibrating.plan import LinePlan
 from livecassi.app.windows.theme import AMBER, RED
 from livecassi.app.windows.wizard.look import GREEN
 
-COLUMNS = ("", "nm", "FWHM", "Name", "Shift", "σ", "Residual", "Left out")
+COLUMNS = ("", "nm", "FWHM", "Name", "About", "Shift", "σ", "Residual", "Left out")
 HINTS = (
     "Whether the line is captured, and how it was judged",
     "Centre of the line in nm, as the spectrometer reads it",
     "Full width at half maximum in nm; 0 for a laser or the line of a lamp",
     "What gives this light",
+    "About where it lands, px: needed for a mask that repeats itself, so that the right place is found",
     "Where the line landed against the shortest one, px",
     "Standard error of the shift, px",
     "Measured less curve, px",
     "Distance to the curve that the other lines give, px: at most 0.2",
 )
-NM, FWHM, NAME = 1, 2, 3
+NM, FWHM, NAME, ABOUT = 1, 2, 3, 4
 LEFT_OUT_PX = 0.2
 
 
@@ -56,6 +57,7 @@ class LineTable(QTableWidget):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(25)
         self.setShowGrid(False)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAlternatingRowColors(True)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
@@ -71,8 +73,9 @@ class LineTable(QTableWidget):
         rows = {item.row() for item in self.selectedItems()}
         return min(rows) if rows else None
 
-    def show_lines(self, lines: Sequence[LinePlan], rows: Mapping[float, LineRow]) -> None:
-        """Show these lines; `rows` by wavelength what is known of them."""
+    def show_lines(self, lines: Sequence[LinePlan], rows: Mapping[float, LineRow], *, repeats: bool = False) -> None:
+        """Show these lines; `rows` by wavelength what is known of them; `repeats`: the mask does, say where to look."""
+        self.setColumnHidden(ABOUT, not repeats)
         chosen = self.chosen
         self._writing = True
         self._lines = tuple(lines)
@@ -84,7 +87,8 @@ class LineTable(QTableWidget):
             self.selectRow(chosen)
 
     def _write(self, row: int, line: LinePlan, known: LineRow) -> None:
-        texts = (f"{line.nm:g}", f"{line.fwhm:g}", line.name)
+        about = f"{line.expected_px:g}" if line.expected_px is not None else ""
+        texts = (f"{line.nm:g}", f"{line.fwhm:g}", line.name, about)
         figures = (
             (known.shift_px, "{:.2f}"),
             (known.sigma_px, "{:.3f}"),
@@ -101,7 +105,7 @@ class LineTable(QTableWidget):
             item = QTableWidgetItem(text)
             item.setToolTip(HINTS[column] + "; double click to change")
             self.setItem(row, column, item)
-        for column, (value, form) in enumerate(figures, NAME + 1):
+        for column, (value, form) in enumerate(figures, ABOUT + 1):
             item = QTableWidgetItem(form.format(value) if value is not None else "–")
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
             item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -115,13 +119,21 @@ class LineTable(QTableWidget):
             return
         row = item.row()
         was = self._lines[row]
-        texts = [cell.text() if (cell := self.item(row, column)) is not None else "" for column in (NM, FWHM, NAME)]
+        texts = [
+            cell.text() if (cell := self.item(row, column)) is not None else "" for column in (NM, FWHM, NAME, ABOUT)
+        ]
         try:
-            nm, fwhm = (float(text.replace(",", ".").removesuffix("nm")) for text in texts[:2])
+            nm, fwhm = (_number(text) for text in texts[:2])
+            about = _number(texts[3]) if texts[3].strip() else None
         except ValueError:
-            self.refused.emit(f"'{item.text()}' is no number of nm; the line stays {was.nm:g} nm wide {was.fwhm:g} nm")
+            self.refused.emit(f"'{item.text()}' is no number; the line stays as it was, {was.nm:g} nm")
             return
-        self.edited.emit(row, was.model_copy(update={"nm": nm, "fwhm": fwhm, "name": texts[2]}))
+        told = {"nm": nm, "fwhm": fwhm, "name": texts[2], "expected_px": about}
+        self.edited.emit(row, was.model_copy(update=told))
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ".").removesuffix("nm").removesuffix("px"))
 
 
 def _left_out_colour(value: float) -> str:

@@ -24,11 +24,11 @@ QTableWidget {{
     background: {BACKGROUND}; border: 1px solid {LINE}; border-radius: 6px; gridline-color: {LINE};
     selection-background-color: {RAISED}; selection-color: {TEXT}; alternate-background-color: {PANEL};
 }}
-QTableWidget::item {{ padding: 2px 5px; }}
+QTableWidget::item {{ padding: 2px 3px; }}
 QTableWidget QLineEdit {{ padding: 0 4px; min-height: 0; border-radius: 0; }}
 QHeaderView {{ background: {PANEL}; }}
 QHeaderView::section {{
-    background: {PANEL}; color: {DIM}; border: none; border-bottom: 1px solid {LINE}; padding: 4px;
+    background: {PANEL}; color: {DIM}; border: none; border-bottom: 1px solid {LINE}; padding: 4px 3px;
 }}
 QTableCornerButton::section {{ background: {PANEL}; border: none; }}
 QProgressBar {{ background: {BACKGROUND}; border: 1px solid {LINE}; border-radius: 5px; text-align: center; }}

@@ -38,15 +38,16 @@ class StepPage(QWizardPage):
         column.addLayout(self.body, 1)
         self._complete = False
 
-    def side(self, width: int | None = None) -> QVBoxLayout:
-        """A column of the body, of a fixed width or sharing what is left."""
+    def side(self, narrowest: int = 0, widest: int | None = None) -> QVBoxLayout:
+        """A column of the body, between two widths, or taking what is left."""
         holder = QWidget()
-        if width is not None:
-            holder.setFixedWidth(width)
+        holder.setMinimumWidth(narrowest)
+        if widest is not None:
+            holder.setMaximumWidth(widest)
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
-        self.body.addWidget(holder, 0 if width is not None else 1)
+        self.body.addWidget(holder, 4 if widest is not None else 5)
         return column
 
     # ---- what a page says of itself ------------------------------------------------------------------------------
@@ -54,6 +55,10 @@ class StepPage(QWizardPage):
     def checks(self) -> Sequence[Check]:
         """What is judged here."""
         return ()
+
+    def main_checks(self) -> Sequence[Check]:
+        """Those that stand for the page where all pass."""
+        return self.checks()
 
     def lacks(self) -> str:
         """What is still to be done here, in words; empty for nothing."""
@@ -111,7 +116,7 @@ class StepPage(QWizardPage):
             return "being judged…"
         if state is PageState.OPEN:
             return self.lacks() if self.desk.begun else ""
-        check = deciding(self.checks())
+        check = deciding(self.main_checks() if state is PageState.PASS else self.checks())
         if state is PageState.OVERRIDDEN:
             return f"continued anyway: {self.lacks() or (short_text(check) if check is not None else '')}"
         return short_text(check) if check is not None else "done"

@@ -14,6 +14,7 @@ from livecassi.calibration.fitting.curve import CurveFit, fit_curve
 from livecassi.calibration.fitting.shifts import LineShift, measure_shift
 
 Pair = tuple[str, str]
+SEARCH_PX = 6  # around where a line is expected: less than half the period of a mask that repeats itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ def quick_curve(
             break
         pair = (reference.id, capture.id)
         try:
-            found = (known or {}).get(pair) or measure_shift(_above_dark(capture, darks), shown)
+            found = (known or {}).get(pair) or measure_shift(
+                _above_dark(capture, darks), shown, expected=_expected(capture, reference, system), search_px=SEARCH_PX
+            )
         except CalibrationInvalidError as error:
             problems[capture.id] = str(error)
         else:
@@ -114,6 +117,14 @@ def _with_fit(
         problems,
         measured,
     )
+
+
+def _expected(capture: Capture, reference: Capture, system: System) -> tuple[float, float] | None:
+    """Where a line should show the mask, for masks that repeat themselves; None where nobody said."""
+    told = [c.line.expected_px if c.line is not None else None for c in (capture, reference)]
+    if told[0] is None or told[1] is None:
+        return None
+    return system.mask_direction * (told[0] - told[1]), 0.0
 
 
 def _above_dark(capture: Capture, darks: Sequence[Capture]) -> Array32:

@@ -43,7 +43,7 @@ class RefinePage(CapturePage):
         left = self.side()
         left.addWidget(self.views, 1)
         left.addWidget(self.compare)
-        self.fill_side(self.side(SIDE_PX))
+        self.fill_side(self.side(*SIDE_PX))
 
     def fill_side(self, column: QVBoxLayout) -> None:
         """White reference, fit, lights, map."""
@@ -105,6 +105,10 @@ class RefinePage(CapturePage):
     def checks(self) -> Sequence[Check]:
         """Of the white reference, and of the fit."""
         return [*super().checks(), *self.fitting.checks]
+
+    def main_checks(self) -> Sequence[Check]:
+        """What is left over, in px."""
+        return [check for check in self.fitting.checks if check.unit.startswith("px") and not check.higher_is_better]
 
     def lacks(self) -> str:
         """The white reference, then a fit."""

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from livecassi.app.windows.theme import ACCENT, AMBER, DIM, PANEL, dim_label
 from livecassi.calibration.calibration import Array32
 
+MIDDLE = "#353c4a"
 LEAST_PX = 0.1  # the colours span at least this much
 
 
@@ -19,13 +20,14 @@ class ResidualMap(QWidget):
         self._layout.setBackground(PANEL)
         self._layout.ci.layout.setContentsMargins(4, 4, 4, 4)
         self._images = [self._add(column, title) for column, title in enumerate(("along", "across"))]
-        colours = pg.ColorMap([0.0, 0.5, 1.0], [ACCENT, PANEL, AMBER])
+        colours = pg.ColorMap([0.0, 0.5, 1.0], [ACCENT, MIDDLE, AMBER])
         self._bar = pg.ColorBarItem(values=(-LEAST_PX, LEAST_PX), colorMap=colours, interactive=False, width=12)
         for side in ("left", "right"):
             self._bar.getAxis(side).setTextPen(pg.mkPen(DIM))
         self._bar.setImageItem(self._images)
         self._layout.addItem(self._bar, 0, 2)
         self.words = dim_label("Residual map: appears after the fit")
+        self.setToolTip("What the fit leaves over on the tiles of the field, px: it should show no structure")
         self.setMinimumHeight(130)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -58,4 +60,4 @@ class ResidualMap(QWidget):
             image.setImage(np.asarray(values), autoLevels=False, levels=(-reach, reach))
         self._bar.setLevels((-reach, reach))
         rms = [float(np.sqrt(np.nanmean(values**2))) for values in residuals_px]
-        self.words.setText(f"Residual map (px): {rms[0]:.3f} along, {rms[1]:.3f} across, rms. No structure is good.")
+        self.words.setText(f"Residual map: {rms[0]:.3f} px along, {rms[1]:.3f} px across, rms")

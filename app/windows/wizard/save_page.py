@@ -4,33 +4,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QFormLayout,
-    QHeaderView,
-    QLineEdit,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.theme import dim_label, section_label
-from livecassi.app.windows.wizard.capture_page import SIDE_PX
 from livecassi.app.windows.wizard.desk import Desk, Trouble
 from livecassi.app.windows.wizard.finish import finished
 from livecassi.app.windows.wizard.fit_bar import FitBar
 from livecassi.app.windows.wizard.fitting import Fitting
-from livecassi.app.windows.wizard.lights import by_urgency, figure_text, worst_by_name
-from livecassi.app.windows.wizard.look import verdict_colour
+from livecassi.app.windows.wizard.lights import LightList
+from livecassi.app.windows.wizard.look import PageState
 from livecassi.app.windows.wizard.page import StepPage
 from livecassi.app.windows.wizard.questions import Questions
 from livecassi.calibration import Calibration
-from livecassi.calibration.checks import Check, Verdict
+from livecassi.calibration.checks import Check
 
-COLUMNS = ("", "Check", "Number and threshold", "What to do")
+SIDE_PX = (250, 330)
 REPORTS = "Reports (*.pdf)"
 
 
@@ -45,7 +34,7 @@ class SavePage(StepPage):
         self.instruction.setText(
             "A calibration is never changed afterwards: what is saved now is a new version beside the earlier ones."
         )
-        self.table = QTableWidget(0, len(COLUMNS))
+        self.lights = LightList(most=100, whole_names=True)
         self.fit_bar = FitBar(fitting)
         self.version_name = QLineEdit()
         self.activate = QCheckBox("Use it from now on")
@@ -61,18 +50,20 @@ class SavePage(StepPage):
         self.report.clicked.connect(self.write_report)
 
     def _lay_out(self) -> None:
-        left, right = self.side(), self.side(SIDE_PX - 40)
-        self.table.setHorizontalHeaderLabels(list(COLUMNS))
-        self.table.verticalHeader().hide()
-        self.table.setShowGrid(False)
-        self.table.setAlternatingRowColors(True)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
-        left.addWidget(self.table, 1)
+        left, right = self.side(), self.side(*SIDE_PX)
+        holder = QWidget()
+        holder.setObjectName("steps")
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(14, 12, 14, 12)
+        column.addWidget(self.lights)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(holder)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        left.addWidget(section_label("Everything that was judged"))
+        left.addWidget(scroll, 1)
         form = QFormLayout()
         form.addRow("Name", self.version_name)
         right.addWidget(section_label("Version"))
@@ -161,6 +152,11 @@ class SavePage(StepPage):
             return ()
         return self.fitting.fitted.checks
 
+    @property
+    def state(self) -> PageState:
+        """A mask that was imported has nothing to be judged."""
+        return PageState.PASS if self._imported() is not None else super().state
+
     def lacks(self) -> str:
         """A fit of what is there now."""
         if self._imported() is not None or not self.desk.begun or self.fitting.current:
@@ -188,28 +184,13 @@ class SavePage(StepPage):
         measured = self._imported() is None
         self.fit_bar.show_state(self.desk.begun)
         self.fit_bar.setVisible(measured and (self.fitting.busy or not self.fitting.current))
-        self._show_checks(self.checks(), measured)
+        empty = "Figures appear here after the fit." if measured else "Imported: nothing was measured."
+        self.lights.show_checks(self.checks(), empty)
         calibration = self.calibration
         self.report.setEnabled(calibration is not None and not self._working_on_report and measured)
         self.report.setText("Writing the report…" if self._working_on_report else "PDF report…")
         if calibration is not None and not self.facts.text().startswith("The report"):
             self.facts.setText(_facts(calibration))
-
-    def _show_checks(self, checks: Sequence[Check], measured: bool) -> None:
-        shown = by_urgency(worst_by_name(checks))
-        self.table.setRowCount(len(shown) if measured else 1)
-        if not measured:
-            self.table.setItem(0, 1, QTableWidgetItem("imported, nothing was measured"))
-        for row, check in enumerate(shown):
-            light = QTableWidgetItem("●")
-            light.setForeground(QColor(verdict_colour(check.verdict)))
-            advice = check.advice if check.verdict is not Verdict.PASS else ""
-            for column, item in enumerate(
-                (light, *(QTableWidgetItem(text) for text in (check.name, figure_text(check), advice)))
-            ):
-                item.setToolTip(check.words)
-                self.table.setItem(row, column, item)
-        self.table.resizeRowsToContents()
 
 
 def _facts(calibration: Calibration) -> str:

@@ -72,7 +72,7 @@ class StartPage(StepPage):
         self.choices[beginning].setChecked(True)
 
     def _lay_out(self) -> None:
-        left, right = self.side(360), self.side()
+        left, right = self.side(300, 380), self.side()
         left.addWidget(section_label("Begin with"))
         left.addWidget(self.choices[Beginning.NEW])
         left.addWidget(self.choices[Beginning.VERSION])
@@ -85,7 +85,9 @@ class StartPage(StepPage):
         row.addWidget(self.mask_button)
         left.addWidget(_indented(mask))
         left.addWidget(self.choices[Beginning.RESUME])
-        left.addWidget(_indented(self.drafts), 1)
+        self._drafts_place = _indented(self.drafts)
+        left.addWidget(self._drafts_place, 4)
+        left.addStretch(1)
         right.addWidget(section_label("About it"))
         right.addWidget(self.form)
         self.note = QLabel()
@@ -112,6 +114,7 @@ class StartPage(StepPage):
             item.setToolTip(tip)
             item.setData(Qt.ItemDataRole.UserRole, folder)
             self.drafts.addItem(item)
+        self._drafts_place.setVisible(self.drafts.count() > 0)
         self.choices[Beginning.RESUME].setEnabled(self.drafts.count() > 0)
         if self.drafts.count():
             self.drafts.setCurrentRow(0)

@@ -22,8 +22,8 @@ class VerifyPage(CapturePage):
 
     def __init__(self, desk: Desk, capturing: Capturing, fitting: Fitting) -> None:
         self.fitting, self.fit_bar = fitting, FitBar(fitting)
-        self.nm, self.fwhm = number_box(" nm", 2), number_box(" nm wide", 1)
-        self.add = QPushButton("Use this line")
+        self.nm, self.fwhm = number_box(" nm", 2), number_box(" nm", 1)
+        self.add = QPushButton("Use line")
         super().__init__(desk, capturing, "Verify", "Verify: a line that no fit has seen", CaptureKind.VERIFY)
         self.add.clicked.connect(self.use_line)
 
@@ -35,7 +35,7 @@ class VerifyPage(CapturePage):
         self.chooser = QWidget()
         row = QHBoxLayout(self.chooser)
         row.setContentsMargins(0, 0, 0, 0)
-        for widget in (dim_label("Line"), self.nm, self.fwhm, self.add):
+        for widget in (dim_label("Line"), self.nm, dim_label("FWHM"), self.fwhm, self.add):
             row.addWidget(widget)
         row.addStretch(1)
         column.addWidget(self.chooser)
@@ -79,6 +79,10 @@ class VerifyPage(CapturePage):
     def checks(self) -> Sequence[Check]:
         """Of the capture, and how far it lies from what the calibration predicts."""
         return [*super().checks(), *self.fitting.verification]
+
+    def main_checks(self) -> Sequence[Check]:
+        """The distances from the prediction."""
+        return self.fitting.verification or self.checks()
 
     def lacks(self) -> str:
         """A capture, then a fit that was judged by it."""

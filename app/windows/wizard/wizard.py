@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget, QWizard
 from livecassi.app.calibrating.draft import drafts_folder
 from livecassi.app.calibrating.library import Library
 from livecassi.app.calibrating.plan import CalibrationPlan
-from livecassi.app.windows.theme import BACKGROUND, LINE
+from livecassi.app.windows.theme import LINE
 from livecassi.app.windows.wizard.benches import Workbench
 from livecassi.app.windows.wizard.camera_page import CameraPage
 from livecassi.app.windows.wizard.capture_page import CapturePage
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 TICK_MS = 100
 SLOW_TICKS = 5
+RULE_PX = 2
 
 
 class CalibrationWizard(QWizard):
@@ -65,6 +66,7 @@ class CalibrationWizard(QWizard):
         self.desk = Desk(bench, library or Library(), drafts or drafts_folder(), self)
         self.capturing, self.fitting = Capturing(self.desk, reconnect), Fitting(self.desk)
         self.saved: Path | None = None
+        self.opens: Path | None = None  # what is to be seen live, known before `ended`
         self._ended = False
         self._ticks = 0
         self._make_pages(template or CalibrationPlan(system=System.SD_CASSI))
@@ -106,10 +108,6 @@ class CalibrationWizard(QWizard):
         self.setModal(False)
         self.setWizardStyle(QWizard.WizardStyle.ClassicStyle)
         self.setStyleSheet(WIZARD_STYLE)
-        palette = self.palette()
-        palette.setColor(QPalette.ColorRole.Mid, QColor(LINE))  # the rule above the buttons
-        palette.setColor(QPalette.ColorRole.Base, QColor(BACKGROUND))
-        self.setPalette(palette)
         for option in (
             QWizard.WizardOption.IndependentPages,  # going back never forgets anything
             QWizard.WizardOption.NoDefaultButton,
@@ -137,8 +135,18 @@ class CalibrationWizard(QWizard):
             self.setPage(number, page)
         self.steps = StepList(self.pages, self.desk.undo)
         self.setSideWidget(self.steps)
+        self._darken_rule()
         self.setMinimumSize(960, 640)
         self.resize(1280, 800)
+
+    def _darken_rule(self) -> None:
+        """Qt paints the rule above the buttons white on a dark theme; it is the only child two pixels high."""
+        palette = self.palette()
+        for role in (QPalette.ColorRole.Mid, QPalette.ColorRole.Light, QPalette.ColorRole.Base):
+            palette.setColor(role, QColor(LINE))
+        for child in self.findChildren(QWidget):
+            if child.maximumHeight() == RULE_PX:
+                child.setPalette(palette)
 
     def nextId(self) -> int:  # noqa: N802
         """A mask that was imported goes straight to saving."""
@@ -196,10 +204,10 @@ class CalibrationWizard(QWizard):
         if path is None:
             return
         self.saved = path
-        opens = self.save_page.open_live.isChecked()
+        self.opens = path if self.save_page.open_live.isChecked() else None
         self._end(discard=True)
         super().accept()
-        if opens:
+        if self.opens is not None:
             self.calibrated.emit(path)
 
     def reject(self) -> None:
@@ -211,6 +219,11 @@ class CalibrationWizard(QWizard):
                 return
             discard = closing is Closing.DISCARD
         self._end(discard=discard)
+        super().reject()
+
+    def leave(self) -> None:
+        """Close without asking; the draft stays on disk."""
+        self._end(discard=False)
         super().reject()
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
