@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from commands import Outcome, Run
 
+from livecassi.app.calibrating.places import CALIBRATIONS_VARIABLE
 from livecassi.engines.runtimes.cache_folder import CACHE_VARIABLE
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ def prepared_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
     folder.chmod(0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kept_calibrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where drafts and calibrations made in tests are kept: not among the user's own."""
+    folder = tmp_path_factory.mktemp("calibrations", numbered=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CALIBRATIONS_VARIABLE, str(folder))
         yield folder
 
 
