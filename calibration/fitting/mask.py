@@ -49,10 +49,10 @@ class RecoveredMask:
     """`mask (H, width)`, grey 0..1: 99 % of its open pixels lie at or below 1, what lies outside 0..1 is cut.
 
     `sigma (H, width)`: standard error of a pixel whose neighbours are known; `seen (H, width)`: how many pictures show
-    it (0: the value is the mean of the mask); `contrast`: (open - closed) / (open + closed), of the brightest tenth of the open and the darkest tenth of the
-    closed pixels, which is p95 and p5 where half of them are open; `fill`: share above 0.5;
-    `brightness` of each view, in its picture's unit per unit of the mask; `residuals (N,)`: what each view is off, as
-    standard deviation in units of the mask.
+    it (0: the value is the mean of the mask); `contrast`: (open - closed) / (open + closed), of the brightest tenth of
+    the open and the darkest tenth of the closed pixels, which is p95 and p5 where half of them are open; `fill`: share
+    above 0.5; `brightness` of each view, in its picture's unit per unit of the mask; `residuals (N,)`: what each view
+    is off, as standard deviation in units of the mask.
     """
 
     mask: Array32
