@@ -115,7 +115,7 @@ class Capturing(QObject):
         if self.busy:
             return
         desk, open_again = self._desk, self._open_again
-        desk.tell(Trouble("Reconnecting…"))
+        desk.tell(Trouble("Reconnecting…", logged=False))
 
         def act() -> None:
             if open_again is not None:

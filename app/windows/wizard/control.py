@@ -6,7 +6,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject
 
 from livecassi.app.calibrating.plan import CalibrationPlan
-from livecassi.app.opening import SourceKind, SourceRequest
+from livecassi.app.opening import USUAL_RATE_HZ, SourceKind, SourceRequest
 from livecassi.app.session import Session
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.session_switch import SessionSwitch
@@ -116,6 +116,6 @@ def _bench(session: Session, request: SourceRequest | None) -> Workbench:
             request.width,
             seed=request.seed,
             bands=request.bands,
-            frame_rate_hz=request.frame_rate_hz or 30.0,
+            frame_rate_hz=request.frame_rate_hz or USUAL_RATE_HZ,
         )
     )

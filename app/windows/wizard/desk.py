@@ -36,6 +36,7 @@ class Trouble:
     text: str
     remedy: str = ""
     act: Callable[[], None] = lambda: None
+    logged: bool = True
 
 
 class Desk(QObject):
@@ -132,7 +133,7 @@ class Desk(QObject):
 
     def tell(self, trouble: Trouble | None) -> None:
         """Show a trouble on every page, or none."""
-        if trouble is not None:
+        if trouble is not None and trouble.logged:
             log.error("%s", trouble.text)
         self.trouble = trouble
         self.changed.emit()

@@ -20,7 +20,7 @@ from livecassi.calibration import CalibrationInvalidError, System
 from livecassi.calibration.capture import CaptureKind
 from livecassi.calibration.checks import Check, worst
 
-SIDE_PX = (436, 460)
+SIDE_PX = (408, 460)
 LEAST_LINES = 2
 
 
