@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFormLayout, QPushButton, QWidget
 from livecassi.app.calibrating.steps import CaptureStep
 from livecassi.app.windows.theme import dim_label, number_box, section_label
 from livecassi.app.windows.wizard.capturing import Capturing
-from livecassi.app.windows.wizard.desk import Desk
+from livecassi.app.windows.wizard.desk import Desk, Trouble
 from livecassi.app.windows.wizard.drift_plot import DriftPlot, Warmth
 from livecassi.app.windows.wizard.lights import LightList
 from livecassi.app.windows.wizard.live_panel import LivePanel, brightness
@@ -111,7 +111,11 @@ class CameraPage(StepPage):
 
     def validatePage(self) -> bool:  # noqa: N802
         """The plan takes over what the camera applied; captures at other settings will say so themselves."""
-        applied = self.desk.rig.source.configure(SourceSettings())
+        try:
+            applied = self.desk.rig.source.configure(SourceSettings())
+        except LivecassiError as error:
+            self.desk.tell(Trouble(str(error)))
+            return False
         self.desk.set_plan(exposure_us=applied.exposure_us, gain_db=applied.gain_db)
         return True
 

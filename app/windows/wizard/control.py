@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
@@ -10,9 +11,11 @@ from livecassi.app.opening import USUAL_RATE_HZ, SourceKind, SourceRequest
 from livecassi.app.session import Session
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.session_switch import SessionSwitch
-from livecassi.app.windows.wizard.benches import Workbench, manual_bench, simulated_bench
-from livecassi.app.windows.wizard.wizard import CalibrationWizard
 from livecassi.drivers import LivecassiError, SourceUnsupportedError
+
+if TYPE_CHECKING:  # what the wizard needs is loaded when it is opened, not with the window
+    from livecassi.app.windows.wizard.benches import Workbench
+    from livecassi.app.windows.wizard.wizard import CalibrationWizard
 
 BUSY = "Calibrating: the wizard has the camera"
 
@@ -46,11 +49,11 @@ class WizardControl(QObject):
             return
         self._switch.busy = BUSY
 
-        def take_over() -> Workbench:
+        def take_over() -> "Workbench":
             session.stop()
             return _bench(session, request)
 
-        def taken_over(bench: Workbench | None, error: Exception | None) -> None:
+        def taken_over(bench: "Workbench | None", error: Exception | None) -> None:
             if bench is None or self._switch.closing:
                 self._give_back()
                 if error is not None:
@@ -65,7 +68,9 @@ class WizardControl(QObject):
         if self.wizard is not None:
             self.wizard.leave()
 
-    def _show(self, bench: Workbench, session: Session) -> None:
+    def _show(self, bench: "Workbench", session: Session) -> None:
+        from livecassi.app.windows.wizard.wizard import CalibrationWizard
+
         try:
             self.wizard = CalibrationWizard(bench, template=CalibrationPlan(system=session.calibration.system))
         except LivecassiError as error:
@@ -103,8 +108,10 @@ def _refusal(session: Session, request: SourceRequest | None) -> LivecassiError 
     return None
 
 
-def _bench(session: Session, request: SourceRequest | None) -> Workbench:
+def _bench(session: Session, request: SourceRequest | None) -> "Workbench":
     """The camera of the session; of the simulated bench a twin, whose lamp, cap and mask obey."""
+    from livecassi.app.windows.wizard.benches import manual_bench, simulated_bench
+
     if request is None or request.kind is not SourceKind.PROTOTYPE:
         return manual_bench(session.source)
     from livecassi.app.prototype import open_prototype

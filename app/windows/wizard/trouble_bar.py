@@ -34,7 +34,7 @@ class TroubleBar(QWidget):
         self._trouble = trouble
         self.setVisible(trouble is not None)
         if trouble is not None:
-            self.label.setText(trouble.text)
+            self.label.setText(trouble.text[:1].upper() + trouble.text[1:])
             self.remedy.setText(trouble.remedy)
             self.remedy.setVisible(bool(trouble.remedy))
 
