@@ -17,10 +17,11 @@ BANDS = {System.SD_CASSI: (28, 30), System.DD_CASSI: (30,), System.PMVIS: (30,),
 class BenchDesign:
     """How the bench is built. `peak_e_s` is the light of the brightest 0.1 % of pixels at the first moment.
 
-    What makes it harder to calibrate is off by default. `smile_px` and `keystone_px` are added to every shift, see
+    Bends are off by default. `smile_px` and `keystone_px` are added to every shift, see
     `FieldShift`. `distortion_k1` is the radial distortion (OpenCV's k1) of the objective that pictures the target on
-    the aperture: only a chessboard shows it. `efficiency_bends_lines`: filter and sensor reshape a line that has a
-    width, so that its mean wavelength is no longer the one that its maker states; else it arrives as stated.
+    the aperture: only a chessboard shows it. `efficiency_bends_lines`: band-pass and sensor reshape a line that has a
+    width, so that its mean wavelength is no longer the one that its maker states, as on any real bench; else it
+    arrives as stated.
     """
 
     peak_e_s: float = 2_300_000.0
@@ -31,7 +32,7 @@ class BenchDesign:
     smile_px: float = 0.0
     keystone_px: float = 0.0
     distortion_k1: float = 0.0
-    efficiency_bends_lines: bool = False
+    efficiency_bends_lines: bool = True
 
 
 def usual_design(system: System) -> BenchDesign:

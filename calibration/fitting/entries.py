@@ -87,9 +87,11 @@ def _lines(parts: Parts) -> tuple[LineEntry, ...]:
     direction = parts.frame.system.mask_direction
     zero = float(curve.curve.shift_px(parts.frame.reference_nm))
     entries = []
-    for k, (capture, shift) in enumerate(zip(parts.taken.lines, parts.located.shifts, strict=True)):
+    for k, (capture, seen, shift) in enumerate(
+        zip(parts.taken.lines, parts.located.lines, parts.located.shifts, strict=True)
+    ):
         line = line_of(capture)
-        spread = line_psf(parts.open(capture), parts.mask.mask, parts.frame.line_geometry(line))
+        spread = line_psf(parts.open(capture), parts.mask.mask, parts.frame.line_geometry(seen))
         entries.append(
             LineEntry(
                 wavelength_nm=line.wavelength_nm,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from livecassi.calibration.capture import Line
 
-_FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
+FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 _SAMPLES = 81
 _REACH_SIGMA = 3.5
 
@@ -16,4 +16,4 @@ def line_profile(line: Line) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return np.array([line.wavelength_nm]), np.ones(1)
     places = np.linspace(-_REACH_SIGMA, _REACH_SIGMA, _SAMPLES)
     weights = np.exp(-(places**2) / 2)
-    return line.wavelength_nm + line.fwhm_nm / _FWHM_PER_SIGMA * places, weights / weights.sum()
+    return line.wavelength_nm + line.fwhm_nm / FWHM_PER_SIGMA * places, weights / weights.sum()

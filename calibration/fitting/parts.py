@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecassi.calibration.calibration import Array32, System
-from livecassi.calibration.capture import Capture
+from livecassi.calibration.capture import Capture, Line
 from livecassi.calibration.checks import Verdict
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.bands import Bands, choose_bands
 from livecassi.calibration.fitting.dark import DarkFit, fit_dark
 from livecassi.calibration.fitting.distortion import Distortion, fit_distortion
+from livecassi.calibration.fitting.effective_line import effective_line, efficiency_of
 from livecassi.calibration.fitting.flat import FlatFit, fit_flat
 from livecassi.calibration.fitting.located import Located, locate_lines
 from livecassi.calibration.fitting.mask import RecoveredMask, recover_mask
@@ -38,6 +39,8 @@ Open = Callable[[Capture], Array32]  # a capture as fraction of full scale, dark
 class Parts:
     """Everything that a fit found, before it is put into one calibration.
 
+    `located`: the lines as they are seen (`effective_line`), against the mask alone, else against the recovered mask;
+    `first_located`: as they were entered, without a picture of the mask alone against each other.
     `lines` and `verified`: each picture against what mask and curve predict. `sensor`, `registration`, `distortion`
     None: there was nothing to fit them to.
     """
@@ -46,6 +49,7 @@ class Parts:
     dark: DarkFit
     sensor: PhotonTransfer | None
     flat: FlatFit
+    first_located: Located
     located: Located
     frame: Frame
     bands: Bands
@@ -70,29 +74,25 @@ def fit_parts(captures: Sequence[Capture], settings: FitSettings, watch: FitWatc
     sensor = _sensor(taken)
     watch.at("flat", 0.05)
     flat = fit_flat(taken.flats, dark, None if system.single_disperser else np.ones(taken.shape, np.float32))
-    watch.at("lines", 0.1)
-    located = _locate(taken, settings, _opener(dark, flat))
-    bands = _bands(located, settings)
-    frame = mask_frame(located, system, float(bands.wavelengths_nm[0]))
-    width = mask_width(system, bands, taken.shape)
-    watch.at("mask", 0.25)
-    mask = _mask(taken, frame, width, _opener(dark, flat))
-    watch.at("response", 0.5)
-    response = _response(taken, settings, bands, mask, dark, flat)
+    lines = tuple(line_of(capture) for capture in taken.lines)
+    first = _optics(taken, settings, dark, flat, lines, _still(taken, dark, flat), watch, 0.1)
     if system.single_disperser:
-        watch.at("flat, with the light of all bands known", 0.55)
-        light = open_light(response.response, bands.edges_px, system, taken.shape, response.stray_share)
-        flat = fit_flat(taken.flats, dark, light)
-        watch.at("mask, with that flat", 0.6)
-        mask = _mask(taken, frame, width, _opener(dark, flat))
-        response = _response(taken, settings, bands, mask, dark, flat)
+        watch.at("flat, with the light of all bands known", 0.45)
+        found, edges = first.response, first.bands.edges_px
+        flat = fit_flat(taken.flats, dark, open_light(found.response, edges, system, taken.shape, found.stray_share))
+    efficiency = efficiency_of(first.response, first.located.curve_fit.curve, first.frame.reference_nm)
+    seen = tuple(effective_line(line, efficiency) for line in lines)
+    reference = _still(taken, dark, flat) if taken.mask is not None else first.mask.mask
+    optics = _optics(taken, settings, dark, flat, seen, reference, watch, 0.5)
     watch.at("what is left over", 0.85)
     opened = _opener(dark, flat)
-    lines, verified = (
+    unseen = [line_of(capture) for capture in taken.verify]
+    reprojected, verified = (
         tuple(
-            reproject(mask.mask, frame.line_geometry(line_of(c)), opened(c), f"the capture '{c.title}'") for c in those
+            reproject(optics.mask.mask, optics.frame.line_geometry(line), opened(c), f"the capture '{c.title}'")
+            for c, line in zip(those, their_lines, strict=True)
         )
-        for those in (taken.lines, taken.verify)
+        for those, their_lines in ((taken.lines, seen), (taken.verify, unseen))
     )
     watch.at("design and lens", 0.92)
     return Parts(
@@ -100,16 +100,56 @@ def fit_parts(captures: Sequence[Capture], settings: FitSettings, watch: FitWatc
         dark,
         sensor,
         flat,
-        located,
-        frame,
-        bands,
-        mask,
-        response,
-        lines,
+        *(first.located, optics.located),
+        optics.frame,
+        optics.bands,
+        optics.mask,
+        optics.response,
+        reprojected,
         verified,
-        register(mask.mask, settings.design) if settings.design is not None else None,
+        register(optics.mask.mask, settings.design) if settings.design is not None else None,
         _distortion(taken, settings, dark),
     )
+
+
+@dataclass(frozen=True)
+class _Optics:
+    """Curve, bands, mask and response, found with one flat."""
+
+    located: Located
+    bands: Bands
+    frame: Frame
+    mask: RecoveredMask
+    response: ResponseFit
+
+
+def _optics(
+    taken: Sorted,
+    settings: FitSettings,
+    dark: DarkFit,
+    flat: FlatFit,
+    lines: tuple[Line, ...],
+    reference: Array32 | None,
+    watch: FitWatch,
+    share: float,
+) -> _Optics:
+    """`reference`: what the lines are located against; None: one of them."""
+    system, opened = settings.system, _opener(dark, flat)
+    pictures = [opened(capture) for capture in taken.lines]
+    watch.at("lines", share)
+    located = locate_lines(lines, pictures, reference, system, settings.curve_terms)
+    bands = _bands(located, settings)
+    frame = mask_frame(located, system, float(bands.wavelengths_nm[0]))
+    watch.at("mask", share + 0.15)
+    views = mask_views(frame, lines, pictures, _still(taken, dark, flat))
+    mask = recover_mask(views, mask_width(system, bands, taken.shape))
+    watch.at("response", share + 0.3)
+    return _Optics(located, bands, frame, mask, _response(taken, settings, bands, mask, dark, flat))
+
+
+def _still(taken: Sorted, dark: DarkFit, flat: FlatFit) -> Array32 | None:
+    """The picture of the mask without disperser, where there is one."""
+    return _opener(dark, flat)(taken.mask) if taken.mask is not None else None
 
 
 def mask_width(system: System, bands: Bands, shape: tuple[int, int]) -> int:
@@ -135,12 +175,6 @@ def _sensor(taken: Sorted) -> PhotonTransfer | None:
     return photon_transfer(taken.flats, taken.darks) if len(exposures) >= FEWEST_FLATS else None
 
 
-def _locate(taken: Sorted, settings: FitSettings, opened: Open) -> Located:
-    still = opened(taken.mask) if taken.mask is not None else None
-    lines = [line_of(capture) for capture in taken.lines]
-    return locate_lines(lines, [opened(c) for c in taken.lines], still, settings.system, settings.curve_terms)
-
-
 def _bands(located: Located, settings: FitSettings) -> Bands:
     """Where a curve does not reach the bands because its lines are wrong, those are what is told."""
     try:
@@ -148,12 +182,6 @@ def _bands(located: Located, settings: FitSettings) -> Bands:
     except CalibrationInvalidError as error:
         wrong = [check.words for check in located.curve_fit.checks if check.verdict is Verdict.FAIL]
         raise CalibrationInvalidError("; ".join(wrong) or str(error)) from error
-
-
-def _mask(taken: Sorted, frame: Frame, width: int, opened: Open) -> RecoveredMask:
-    still = opened(taken.mask) if taken.mask is not None else None
-    lines = [line_of(capture) for capture in taken.lines]
-    return recover_mask(mask_views(frame, lines, [opened(c) for c in taken.lines], still), width)
 
 
 def _response(

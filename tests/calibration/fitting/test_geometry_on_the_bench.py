@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from livecassi.calibration.bench import Bench, Spectrum
+from livecassi.calibration.bench import Bench, BenchDesign, Spectrum
 from livecassi.calibration.bench.scene import CHART, OTHERS
 from livecassi.calibration.bench.state import BenchState, Target
 from livecassi.calibration.calibration import Array32, System
@@ -35,7 +35,9 @@ class Found:
 
 @cache
 def bench(system: System, height: int = HEIGHT, width: int = WIDTH) -> Bench:
-    return Bench(system, height, width, dict.fromkeys((*CHART, *OTHERS), GREY), GREY, seed=3)
+    """A bench on which filters arrive as they are stated: what bends them is known only after the response."""
+    stated = BenchDesign(efficiency_bends_lines=False)
+    return Bench(system, height, width, dict.fromkeys((*CHART, *OTHERS), GREY), GREY, seed=3, design=stated)
 
 
 def picture(made: Bench, state: BenchState, seed: int) -> Array32:

@@ -1,0 +1,64 @@
+"""What is left of a filter's light where lamp, optics and detector see one side of it better than the other."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livecassi.calibration.capture import Line
+from livecassi.calibration.fitting.dispersion_curve import Curve
+from livecassi.calibration.fitting.line_profile import FWHM_PER_SIGMA, line_profile
+from livecassi.calibration.fitting.response import ResponseFit
+
+LEAST_SHARE = 0.05  # of a line's light that must come through, or the response says nothing about it
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """Relative efficiency of lamp, optics and detector: `values` at ascending `wavelengths_nm`.
+
+    Beyond them it goes on straight where it falls, as at the edge of a band-pass filter, and never rises.
+    """
+
+    wavelengths_nm: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    def at(self, wavelengths_nm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Linear interpolation."""
+        inside = np.interp(wavelengths_nm, self.wavelengths_nm, self.values)
+        nm, values = self.wavelengths_nm, self.values
+        for edge, inner, beyond in ((0, 1, wavelengths_nm < nm[0]), (-1, -2, wavelengths_nm > nm[-1])):
+            fall = max(0.0, (values[inner] - values[edge]) / abs(nm[inner] - nm[edge]))
+            straight = values[edge] - fall * np.abs(wavelengths_nm - nm[edge])
+            inside = np.where(beyond, np.maximum(straight, 0), inside)
+        return inside
+
+
+def efficiency_of(response: ResponseFit, curve: Curve, reference_nm: float) -> Efficiency:
+    """From light per column, as the white reference tells it, to light per nanometre."""
+    zero = float(curve.shift_px(reference_nm))
+    wavelengths = np.asarray(curve.wavelength_nm(response.nodes_px + zero), np.float64)
+    return Efficiency(wavelengths, response.density * np.abs(curve.slope_px_per_nm(wavelengths)))
+
+
+def effective_line(line: Line, efficiency: Efficiency) -> Line:
+    """The line as the camera sees it: centre of mass and width of its light, its name saying what was entered.
+
+    A filter at the edge of the band loses its outer side, which moves what is seen of it inwards by up to a nanometre.
+    The filter is taken to stand before the lamp of the scene. A laser stays as it is.
+    """
+    if line.fwhm_nm <= 0:
+        return line
+    wavelengths, weights = line_profile(line)
+    seen = weights * efficiency.at(wavelengths)
+    total = float(seen.sum())
+    if total < LEAST_SHARE * float(efficiency.values.max()):
+        return line
+    centre = float(seen @ wavelengths) / total
+    spread = float(np.sqrt(seen @ (wavelengths - centre) ** 2 / total))
+    return replace(
+        line,
+        wavelength_nm=centre,
+        fwhm_nm=FWHM_PER_SIGMA * spread,
+        name=f"{line.title} as seen",
+    )
