@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout
 
 from livecassi.app.calibrating.plan import LinePlan
 from livecassi.app.calibrating.steps import CaptureStep
+from livecassi.app.windows.theme import LINE, RED
 from livecassi.app.windows.wizard.capture_page import CapturePage
 from livecassi.app.windows.wizard.capturing import Capturing
 from livecassi.app.windows.wizard.curve_plot import CurvePlot
@@ -15,7 +16,7 @@ from livecassi.app.windows.wizard.latest import Latest
 from livecassi.app.windows.wizard.line_presets import added, farthest_gap_nm, presets
 from livecassi.app.windows.wizard.line_table import LineRow, LineTable
 from livecassi.app.windows.wizard.look import verdict_colour
-from livecassi.app.windows.wizard.quick_curve import QuickCurve, quick_curve
+from livecassi.app.windows.wizard.quick_curve import LineFigures, QuickCurve, quick_curve
 from livecassi.calibration import CalibrationInvalidError, System
 from livecassi.calibration.capture import CaptureKind
 from livecassi.calibration.checks import Check, worst
@@ -220,14 +221,17 @@ class DispersionPage(CapturePage):
             checks = self.desk.judgement(capture.id)
             problem = self.curve.problems.get(capture.id, "")
             words = "\n".join([*(check.words for check in checks or ()), *([problem] if problem else [])])
-            colour = verdict_colour(worst(checks)) if checks is not None else "#5a6474"
+            colour = verdict_colour(worst(checks)) if checks is not None else LINE
             figures = self.curve.of(capture.id)
-            rows[line.nm] = LineRow(
-                "#f0484b" if problem else colour,
-                words or "being judged…",
-                *((figures.shift_px, figures.sigma_px, figures.residual_px, figures.left_out_px) if figures else ()),
-            )
+            rows[line.nm] = LineRow(RED if problem else colour, words or "being judged…", *_measured(figures))
         return rows
+
+
+def _measured(figures: LineFigures | None) -> tuple[float | None, ...]:
+    if figures is None:
+        return ()
+    left_out = figures.left_out_px, figures.left_out_counted_px
+    return figures.shift_px, figures.sigma_px, figures.residual_px, *left_out
 
 
 def _words(error: Exception) -> str:

@@ -35,9 +35,12 @@ def band_span_nm(plan: CalibrationPlan) -> tuple[float, float]:
 
 
 def filters(plan: CalibrationPlan) -> tuple[LinePlan, ...]:
-    """Ten filters of 10 nm, spread over the bands of a plan; their real centres are to be measured."""
+    """Ten filters of 10 nm, spread over the bands of a plan; their real centres are to be measured.
+
+    Each lies inside whole: the edge of the band would take light from one side of a filter and move what is left.
+    """
     first, last = band_span_nm(plan)
-    centres = np.linspace(first, last, FILTERS)
+    centres = np.linspace(first + FILTER_FWHM_NM / 2, last - FILTER_FWHM_NM / 2, FILTERS)
     return tuple(LinePlan(nm=round(float(nm), 1), fwhm=FILTER_FWHM_NM, name="filter") for nm in centres)
 
 

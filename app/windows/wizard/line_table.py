@@ -37,6 +37,7 @@ class LineRow:
     sigma_px: float | None = None
     residual_px: float | None = None
     left_out_px: float | None = None
+    left_out_counted_px: float | None = None  # what of it counts
 
 
 class LineTable(QTableWidget):
@@ -111,7 +112,8 @@ class LineTable(QTableWidget):
             item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setToolTip(HINTS[column])
             if column == len(COLUMNS) - 1 and value is not None:
-                item.setForeground(QColor(_left_out_colour(abs(value))))
+                counted = known.left_out_counted_px
+                item.setForeground(QColor(_left_out_colour(abs(value if counted is None else counted))))
             self.setItem(row, column, item)
 
     def _on_changed(self, item: QTableWidgetItem) -> None:

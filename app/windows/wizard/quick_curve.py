@@ -11,6 +11,7 @@ from livecassi.calibration.calibration import Array32
 from livecassi.calibration.capture import Capture, CaptureKind, Line
 from livecassi.calibration.checks import Check
 from livecassi.calibration.fitting.curve import CurveFit, fit_curve
+from livecassi.calibration.fitting.curve_checks import SIGMA_PX
 from livecassi.calibration.fitting.shifts import LineShift, measure_shift
 
 Pair = tuple[str, str]
@@ -27,6 +28,15 @@ class LineFigures:
     sigma_px: float
     residual_px: float | None = None
     left_out_px: float | None = None
+    left_out_sigma_px: float | None = None
+
+    @property
+    def left_out_counted_px(self) -> float | None:
+        """What of the distance counts: where it is hardly known, only what goes beyond two of its errors."""
+        distance, sigma = self.left_out_px, self.left_out_sigma_px
+        if distance is None or sigma is None or sigma <= SIGMA_PX:
+            return distance
+        return max(0.0, abs(distance) - 2 * sigma)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,7 @@ def _with_fit(
                 sigma,
                 float(fit.residuals_px[k]) if fit is not None else None,
                 fit.left_out_px[k] if fit is not None else None,
+                fit.left_out_sigma_px[k] if fit is not None else None,
             )
             for k, ((capture, _, sigma), line, shift) in enumerate(zip(rows, told, shifts, strict=True))
         ),
