@@ -11,7 +11,7 @@ from livecassi.calibration.bench.design import BenchDesign, spectral_layout, usu
 from livecassi.calibration.bench.dispersion import SubBands, sub_bands
 from livecassi.calibration.bench.field import FieldShift
 from livecassi.calibration.bench.lens import blur, vignetting, with_stray
-from livecassi.calibration.bench.light import efficiency, line_samples, passed, silicon
+from livecassi.calibration.bench.light import efficiency, line_samples, passed
 from livecassi.calibration.bench.mask import (
     MARGIN_PX,
     OVERSAMPLING,
@@ -87,6 +87,7 @@ class Bench:
             self._field = FieldShift(self.design.smile_px, self.design.keystone_px, *self.measurement_shape)
         basis = self._materials.basis_at(self._bands.wavelengths_nm)
         self._truth_basis = self._bands.band_means(basis).T.astype(np.float32)  # (C, K)
+        self._illuminant = illuminant
         light = illuminant.at(self._bands.wavelengths_nm) * efficiency(self._bands.wavelengths_nm, *self._ends_nm)
         self._weights = light * self._bands.widths_nm  # (Q,) photoelectrons up to the level of the lamp
         self._optics = self._optics_of(self.aperture, self._bands, basis * self._weights, self._field)
@@ -203,12 +204,15 @@ class Bench:
             centre = np.array([state.line.wavelength_nm])
             weights = shares * (self.design.peak_e_s / float(self._lamp)) * passed(centre, *self._ends_nm)
             if self.design.efficiency_bends_lines:
-                bent = passed(bands.wavelengths_nm, *self._ends_nm) * silicon(bands.wavelengths_nm)
-                weights = weights * bent / (passed(centre, *self._ends_nm) * silicon(centre))
+                weights = weights * self._seen(bands.wavelengths_nm) / self._seen(centre)
         if not state.disperser_in:
             return replace(bands, shifts_px=np.zeros(len(weights))), weights
         lands = (bands.shifts_px >= -MARGIN_PX) & (bands.shifts_px < self._reach + MARGIN_PX - 1)
         return replace(bands, shifts_px=np.where(lands, bands.shifts_px, 0.0)), np.where(lands, weights, 0.0)
+
+    def _seen(self, wavelengths_nm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What lamp, band-pass and sensor make of a flat spectrum; a filter stands before the lamp of the scene."""
+        return self._illuminant.at(wavelengths_nm) * efficiency(wavelengths_nm, *self._ends_nm)
 
     def _make_staged_optics(self, state: BenchState) -> Optics:
         bands, weights = self._light(state)

@@ -1,5 +1,6 @@
 """What is left of a filter's light where lamp, optics and detector see one side of it better than the other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from livecassi.calibration.fitting.dispersion_curve import Curve
 from livecassi.calibration.fitting.line_profile import FWHM_PER_SIGMA, line_profile
 from livecassi.calibration.fitting.response import ResponseFit
 
+OUTER_DOUBT, INNER_DOUBT = 0.12, 0.02  # of its width: how far a filter may land from where it was entered
+LEFT_DOUBT = 0.2  # of what the response moved it by
 LEAST_SHARE = 0.05  # of a line's light that must come through, or the response says nothing about it
 
 
@@ -62,3 +65,14 @@ def effective_line(line: Line, efficiency: Efficiency) -> Line:
         fwhm_nm=FWHM_PER_SIGMA * spread,
         name=f"{line.title} as seen",
     )
+
+
+def doubts_before(lines: Sequence[Line]) -> list[float]:
+    """Standard errors of wavelengths in nm while the response is not known: the band may cut the outer filters."""
+    outermost = {min(line.wavelength_nm for line in lines), max(line.wavelength_nm for line in lines)}
+    return [line.fwhm_nm * (OUTER_DOUBT if line.wavelength_nm in outermost else INNER_DOUBT) for line in lines]
+
+
+def doubts_after(lines: Sequence[Line], seen: Sequence[Line]) -> list[float]:
+    """The same once the response is known: a share of what it moved each line by."""
+    return [LEFT_DOUBT * abs(b.wavelength_nm - a.wavelength_nm) for a, b in zip(lines, seen, strict=True)]

@@ -31,11 +31,17 @@ class Located:
 
 
 def locate_lines(
-    lines: Sequence[Line], pictures: Sequence[Array32], mask_picture: Array32 | None, system: System, terms: int | None
+    lines: Sequence[Line],
+    pictures: Sequence[Array32],
+    mask_picture: Array32 | None,
+    system: System,
+    terms: int | None,
+    doubts_nm: Sequence[float],
 ) -> Located:
     """Measure every line against the mask without disperser, else against the line that the disperser smears least.
 
     Twice where lines have a width: the second time with the smear that the curve of the first time gives them.
+    `doubts_nm`: standard error of each line's wavelength, by which it counts less.
     Raises `CalibrationInvalidError` that names the line which matches nowhere.
     """
     reference_line = None if mask_picture is not None else _least_smeared(lines)
@@ -50,11 +56,26 @@ def locate_lines(
             for line, picture, about, kernel in zip(lines, pictures, expected, kernels, strict=True)
         ]
         along = [system.mask_direction * shift.dx for shift in shifts]
-        fit = fit_curve(lines, along, [shift.sigma_px for shift in shifts], terms=terms)
+        fit = _fitted(lines, along, [shift.sigma_px for shift in shifts], doubts_nm, terms)
         expected = [(shift.dx, shift.dy) for shift in shifts]
         kernels = [_smear(fit, line, system) for line in lines]
     across = float(np.median([shift.dy for shift in shifts]))
     return Located(tuple(lines), tuple(shifts), fit, across, mask_picture is not None)
+
+
+def _fitted(
+    lines: Sequence[Line],
+    along: Sequence[float],
+    sigmas: Sequence[float],
+    doubts_nm: Sequence[float],
+    terms: int | None,
+) -> CurveFit:
+    """The curve, with doubts of the wavelengths turned into doubts of the shifts by the curve's own slope."""
+    first = fit_curve(lines, along, sigmas, terms=terms)
+    if not any(doubts_nm):
+        return first
+    slopes = np.abs(first.curve.slope_px_per_nm([line.wavelength_nm for line in lines]))
+    return fit_curve(lines, along, np.hypot(sigmas, slopes * np.array(doubts_nm)), terms=terms)
 
 
 def _least_smeared(lines: Sequence[Line]) -> int:

@@ -17,7 +17,12 @@ from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.bands import Bands, choose_bands
 from livecassi.calibration.fitting.dark import DarkFit, fit_dark
 from livecassi.calibration.fitting.distortion import Distortion, fit_distortion
-from livecassi.calibration.fitting.effective_line import effective_line, efficiency_of
+from livecassi.calibration.fitting.effective_line import (
+    doubts_after,
+    doubts_before,
+    effective_line,
+    efficiency_of,
+)
 from livecassi.calibration.fitting.flat import FlatFit, fit_flat
 from livecassi.calibration.fitting.located import Located, locate_lines
 from livecassi.calibration.fitting.mask import RecoveredMask, recover_mask
@@ -29,6 +34,7 @@ from livecassi.calibration.fitting.settings import FitSettings, FitWatch
 from livecassi.calibration.fitting.sorting import Sorted, line_of, open_picture, sort_captures
 from livecassi.calibration.fitting.views import Frame, Reprojection, mask_frame, mask_views, reproject
 
+ROUNDS = 2  # with filters: the second one begins with the response near the band's edges as the first one left it
 FEWEST_FLATS = 3  # exposures from which a photon transfer curve can be drawn
 FEWEST_CHARTS = 3  # views from which a lens can be told
 
@@ -75,15 +81,19 @@ def fit_parts(captures: Sequence[Capture], settings: FitSettings, watch: FitWatc
     watch.at("flat", 0.05)
     flat = fit_flat(taken.flats, dark, None if system.single_disperser else np.ones(taken.shape, np.float32))
     lines = tuple(line_of(capture) for capture in taken.lines)
-    first = _optics(taken, settings, dark, flat, lines, _still(taken, dark, flat), watch, 0.1)
+    first = _optics(taken, settings, dark, flat, lines, doubts_before(lines), _still(taken, dark, flat), watch, 0.1)
     if system.single_disperser:
-        watch.at("flat, with the light of all bands known", 0.45)
+        watch.at("flat, with the light of all bands known", 0.4)
         found, edges = first.response, first.bands.edges_px
         flat = fit_flat(taken.flats, dark, open_light(found.response, edges, system, taken.shape, found.stray_share))
-    efficiency = efficiency_of(first.response, first.located.curve_fit.curve, first.frame.reference_nm)
-    seen = tuple(effective_line(line, efficiency) for line in lines)
-    reference = _still(taken, dark, flat) if taken.mask is not None else first.mask.mask
-    optics = _optics(taken, settings, dark, flat, seen, reference, watch, 0.5)
+    optics, seen = first, lines
+    rounds = ROUNDS if any(line.fwhm_nm for line in lines) else 1
+    for number in range(rounds):
+        efficiency = efficiency_of(optics.response, optics.located.curve_fit.curve, optics.frame.reference_nm)
+        seen = tuple(effective_line(line, efficiency) for line in lines)
+        reference = _still(taken, dark, flat) if taken.mask is not None else optics.mask.mask
+        share = 0.45 + 0.4 * number / rounds
+        optics = _optics(taken, settings, dark, flat, seen, doubts_after(lines, seen), reference, watch, share)
     watch.at("what is left over", 0.85)
     opened = _opener(dark, flat)
     unseen = [line_of(capture) for capture in taken.verify]
@@ -129,6 +139,7 @@ def _optics(
     dark: DarkFit,
     flat: FlatFit,
     lines: tuple[Line, ...],
+    doubts_nm: Sequence[float],
     reference: Array32 | None,
     watch: FitWatch,
     share: float,
@@ -137,13 +148,13 @@ def _optics(
     system, opened = settings.system, _opener(dark, flat)
     pictures = [opened(capture) for capture in taken.lines]
     watch.at("lines", share)
-    located = locate_lines(lines, pictures, reference, system, settings.curve_terms)
+    located = locate_lines(lines, pictures, reference, system, settings.curve_terms, doubts_nm)
     bands = _bands(located, settings)
     frame = mask_frame(located, system, float(bands.wavelengths_nm[0]))
-    watch.at("mask", share + 0.15)
+    watch.at("mask", share + 0.05)
     views = mask_views(frame, lines, pictures, _still(taken, dark, flat))
     mask = recover_mask(views, mask_width(system, bands, taken.shape))
-    watch.at("response", share + 0.3)
+    watch.at("response", share + 0.15)
     return _Optics(located, bands, frame, mask, _response(taken, settings, bands, mask, dark, flat))
 
 
