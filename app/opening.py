@@ -1,5 +1,6 @@
 """From what an operator names - a simulated bench, a file, a camera - to a source with its calibration."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,17 +14,24 @@ from livecassi.app.session import Session
 from livecassi.calibration import (
     Calibration,
     CalibrationInvalidError,
+    CalibrationMismatchError,
     System,
     check_frame_shape,
 )
 from livecassi.calibration.belongs import check_camera
 from livecassi.calibration.store import load_calibration
-from livecassi.drivers import LivecassiError, Source, SourceNotFoundError, SourceSettings
+from livecassi.drivers import LivecassiError, Source, SourceInfo, SourceNotFoundError, SourceSettings
 from livecassi.drivers.frame_files import FileFrames
 from livecassi.drivers.producers import find_producers, list_cameras
 from livecassi.drivers.replay import FrameSequence, Replay
 
+log = logging.getLogger(__name__)
+
 USUAL_RATE_HZ = 30.0
+OWN_CALIBRATION = (
+    "name one with --calibration FILE, make one with 'livecassi calibrate run --source camera', or open the camera "
+    "with one of its mask ('livecassi calibrate import') and let the wizard (Calibrate… in the window) make its own"
+)
 
 
 class SourceKind(StrEnum):
@@ -159,21 +167,42 @@ def _open_camera(request: SourceRequest) -> Opened:
             "no GenTL producer was found on GENICAM_GENTL64_PATH; install the software of the camera's vendor, "
             "or name its producer with --producer FILE.cti"
         )
-    if request.calibration is None:
-        raise CalibrationInvalidError(
-            "a camera needs a calibration; name one with --calibration FILE, or make one of your mask "
-            "with 'livecassi calibrate import'"
-        )
-    calibration = load_calibration(request.calibration)
+    calibration = load_calibration(request.calibration) if request.calibration is not None else _calibration_in_use()
     camera = HarvesterCamera(_producer_of(producers, request.serial), request.serial or None)
     try:
-        check_camera(calibration, camera.info)
-        check_frame_shape(calibration, camera.info.frame_shape)
+        _check_belongs(calibration, camera.info, named=request.calibration is not None)
         camera.configure(SourceSettings(frame_rate_hz=request.frame_rate_hz))
     except LivecassiError:
         camera.close()
         raise
     return Opened(camera, calibration, release=camera.close)
+
+
+def _calibration_in_use() -> Calibration:
+    from livecassi.app.calibrating.library import Library
+
+    library = Library()
+    version = library.active()
+    if version is None:
+        raise CalibrationInvalidError(
+            f"a camera needs a calibration, none was named and none in {library.folder} is in use; {OWN_CALIBRATION}"
+        )
+    log.info("calibration in use: '%s', id %s, %s", version.name, version.id[:8], version.path)
+    return load_calibration(version.path)
+
+
+def _check_belongs(calibration: Calibration, info: SourceInfo, *, named: bool) -> None:
+    """One that nobody named for this camera is refused with the ways to its own."""
+    try:
+        check_camera(calibration, info)
+        check_frame_shape(calibration, info.frame_shape)
+    except CalibrationMismatchError as error:
+        if named:
+            raise
+        raise CalibrationMismatchError(
+            f"this camera needs a calibration, none was named and the one in use is not its own ({error}); "
+            f"{OWN_CALIBRATION}"
+        ) from error
 
 
 def _producer_of(producers: Sequence[Path], serial: str) -> Path:
