@@ -34,6 +34,7 @@ from livecassi.app.windows.session_switch import SessionSwitch
 from livecassi.app.windows.source_dialogs import BenchDialog, ask_calibration, ask_measurement, ask_recording
 from livecassi.app.windows.source_panel import SourcePanel
 from livecassi.app.windows.status import StatusReadings
+from livecassi.app.windows.versions_control import VersionsControl
 from livecassi.app.windows.wizard.control import WizardControl
 from livecassi.calibration.drift import DriftKind
 from livecassi.drivers import LivecassiError, SourceError, SourceSettings
@@ -87,6 +88,9 @@ class MainWindow(QMainWindow):
         )
         self.record_control = RecordingControl(session, self.recording, self._tell_note, self)
         self.wizard_control = WizardControl(lambda: self._session, self._switch, self._tell, self)
+        self.versions_control = VersionsControl(
+            lambda: self._session, self._switch, self._tell, self.wizard_control.open, self
+        )
         self.status = StatusReadings(self.statusBar())
         self.log_dock = LogDock(self.log_lines)
         self.errors = ErrorDialog(self._report, self)
@@ -131,6 +135,7 @@ class MainWindow(QMainWindow):
         self.source.settings_entered.connect(self._configure)
         self.calibration.check_pressed.connect(lambda kind, nm: self.check_drift(DriftKind(kind), nm))
         self.calibration.calibrate_pressed.connect(self.wizard_control.open)
+        self.calibration.versions_pressed.connect(self.versions_control.open)
         self.display.told.connect(self._hint)
         acts = MenuActs(
             open_recording=lambda: self._switch.open(ask_recording(self, self.recording.destination)),
@@ -138,6 +143,7 @@ class MainWindow(QMainWindow):
             open_bench=self._ask_bench,
             open_calibration=self._ask_calibration,
             calibrate=self.wizard_control.open,
+            versions=self.versions_control.open,
             restart=self.restart,
             close=self.close,
             choose_view=lambda text: self.display.choose_view(View(text)),
@@ -172,6 +178,7 @@ class MainWindow(QMainWindow):
         self.source.show_settings(session.stats().settings)
         self.calibration.show_calibration(session.calibration)
         self.engine_control.adopt(session)
+        self.versions_control.adopt(session)
         self._open_calibration.setEnabled(self._switch.can_open and self._switch.request is not None)
         session.start()
         self._slow_tick()
@@ -325,14 +332,18 @@ class MainWindow(QMainWindow):
         self.errors.forget_all()
         self.engine_control.close_options()
         self.wizard_control.close()
+        self.versions_control.close()
         self.display.image.show_notice(self._notice(self._session.stats()))
         if self.record_control.recording:
             log.info("the window closes: finishing the recording in %s", self.record_control.last_folder)
-        Background(self._session.close, self._on_stopped, name="closing", parent=self, patience_s=CLOSING_PATIENCE_S)
+        Background(self._session.close, self._on_closed, name="closing", parent=self, patience_s=CLOSING_PATIENCE_S)
 
-    def _on_stopped(self, _: None, error: Exception | None) -> None:
+    def _on_closed(self, _: None, error: Exception | None) -> None:
         if error is not None:
             log.error("closing: %s", error)
+        self.versions_control.when_idle(self._on_stopped)
+
+    def _on_stopped(self) -> None:
         self.log_lines.detach()
         self._closed = True
         self.close()

@@ -16,6 +16,7 @@ class MenuActs:
     open_bench: Callable[[], None]
     open_calibration: Callable[[], None]
     calibrate: Callable[[], None]
+    versions: Callable[[], None]
     restart: Callable[[], None]
     close: Callable[[], object]
     choose_view: Callable[[str], None]
@@ -49,6 +50,7 @@ def build_menus(window: QMainWindow, acts: MenuActs, log_action: QAction) -> dic
     file.addSeparator()
     add(file, "Open &calibration for this source…", acts.open_calibration, "Ctrl+K")
     add(file, "Ca&librate…", acts.calibrate, "Ctrl+Shift+K")
+    add(file, "&Versions of the calibration…", acts.versions, "Ctrl+L")
     add(file, "Re&start source", acts.restart, "F5")
     file.addSeparator()
     add(file, "&Quit", acts.close, "Ctrl+Q")

@@ -9,6 +9,7 @@ from livecassi.app.opening import SourceKind, SourceRequest
 from livecassi.app.session import Session
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.error_dialog import Remedy
+from livecassi.calibration import check_frame_shape
 from livecassi.calibration.belongs import check_camera
 from livecassi.calibration.store import load_calibration
 
@@ -52,10 +53,13 @@ class SessionSwitch(QObject):
             session.stop()
             return session
 
-        self._beside(f"Restarting {session.source.info.title}…", start_again, self._adopt)
+        self._beside(f"Restarting {session.source.info.title}…", start_again, self._adopt, lambda: None)
 
-    def open(self, request: SourceRequest | None) -> None:
-        """Open another source; the present one goes on until it is there. None: nothing was chosen."""
+    def open(self, request: SourceRequest | None, ended: Callable[[Session | None], None] | None = None) -> None:
+        """Open another source; the present one goes on until it is there. None: nothing was chosen.
+
+        `ended` is given the new session once it is on the screen, or None where the source refused.
+        """
         if request is None or self._open_session is None:
             return
         open_session, old = self._open_session, self._current()
@@ -69,6 +73,7 @@ class SessionSwitch(QObject):
                     calibration = load_calibration(request.calibration)
                     if same_source:
                         check_camera(calibration, old.source.info)
+                        check_frame_shape(calibration, old.source.info.frame_shape)
                 old.close()
                 return open_session(request)
             new = open_session(request)
@@ -78,10 +83,18 @@ class SessionSwitch(QObject):
         def swapped(new: Session) -> None:
             self.request = request
             self._adopt(new)
+            if ended is not None:
+                ended(new)
 
-        self._beside("Opening…", swap, swapped)
+        def refused() -> None:
+            if ended is not None:
+                ended(None)
 
-    def _beside(self, what: str, act: Callable[[], Session], then: Callable[[Session], None]) -> None:
+        self._beside("Opening…", swap, swapped, refused)
+
+    def _beside(
+        self, what: str, act: Callable[[], Session], then: Callable[[Session], None], refused: Callable[[], None]
+    ) -> None:
         if self.busy or self.closing:
             return
         self.busy = what
@@ -89,7 +102,8 @@ class SessionSwitch(QObject):
         def done(session: Session | None, error: Exception | None) -> None:
             self.busy = ""
             if error is not None and not self.closing:
-                self._tell(error, Remedy("Try again", lambda: self._beside(what, act, then)))
+                self._tell(error, Remedy("Try again", lambda: self._beside(what, act, then, refused)))
+                refused()
             elif session is not None and self.closing:
                 session.close()
             elif session is not None:
