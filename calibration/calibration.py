@@ -51,7 +51,7 @@ class CalibrationHeader(BaseModel):
     Schema version 1 is an ideal or simulated bench, without a `record`; 2 has been measured and has one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     schema_version: int = 1
     system: System

@@ -1,6 +1,7 @@
 """The capture: several frames of one state of the bench, averaged, with what must be known about them."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -174,7 +175,7 @@ class _Average:
             self._first_half = self.mean.copy()
         self.saturated = max(self.saturated, frame.saturated_fraction() or 0.0)
         self.hashes.append(hashlib.sha256(np.ascontiguousarray(frame.pixels).tobytes()).hexdigest())
-        if frame.temperature_c is not None:
+        if frame.temperature_c is not None and math.isfinite(frame.temperature_c):
             self._temperatures.append(frame.temperature_c)
 
     def _begin(self, frame: Frame) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from measured_calibrations import measured_calibration
 
 from livecassi.calibration import (
     Calibration,
@@ -288,3 +290,15 @@ def test_a_disk_that_refuses_to_write_is_one_clear_error_and_no_crash(tmp_path: 
     assert "old.h5 (File too large); choose a folder" in ran.stdout
     assert load_calibration(tmp_path / "old.h5").id == made().id
     assert [path.name for path in tmp_path.iterdir()] == ["old.h5"]
+
+
+def test_a_temperature_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cal.h5"
+    save_calibration(measured_calibration(), path)
+    with h5py.File(path, "r+") as file:
+        header = json.loads(file["header"][()])
+        header["temperature_c"] = math.nan
+        del file["header"]
+        file.create_dataset("header", data=json.dumps(header))
+    with pytest.raises(CalibrationInvalidError, match=r"temperature_c: Input should be a finite number"):
+        load_calibration(path)
