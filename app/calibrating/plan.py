@@ -3,8 +3,9 @@
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from livecassi.app.calibrating.steps import CaptureStep
 from livecassi.calibration.calibration import Array32, System
@@ -22,6 +23,18 @@ USUAL_BANDS = {
     System.PMVIS: BandChoice(410.0, 2.0, 30),
     System.NDSSI: BandChoice(410.0, 2.0, 30),
 }
+
+
+def _one_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _printable(text: str) -> str:
+    return "\n".join(_one_line(line) for line in text.splitlines())
+
+
+Words = Annotated[str, AfterValidator(_one_line)]  # what cannot be printed, and no file can hold, becomes a space
+Text = Annotated[str, AfterValidator(_printable)]
 
 
 class _Part(BaseModel):
@@ -48,7 +61,7 @@ class LinePlan(_Part):
 
     nm: float = Field(gt=100, lt=20_000)
     fwhm: float = Field(default=0.0, ge=0, le=500)
-    name: str = ""
+    name: Words = ""
     frames: int | None = Field(default=None, ge=1)
     exposure_us: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     frames_from: Path | None = None
@@ -82,12 +95,12 @@ class CalibrationPlan(_Part):
     """
 
     system: System
-    name: str = ""
-    operator: str = ""
-    optics: str = ""
-    notes: str = ""
+    name: Words = ""
+    operator: Words = ""
+    optics: Words = ""
+    notes: Text = ""
     exposure_us: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    gain_db: float | None = None
+    gain_db: float | None = Field(default=None, allow_inf_nan=False)
     bands: BandsPlan = BandsPlan()
     line: tuple[LinePlan, ...] = ()
     dark: StepPlan = StepPlan(frames=32)
@@ -98,10 +111,10 @@ class CalibrationPlan(_Part):
     chart_corners: tuple[int, int] = (6, 9)
     line_frames: int = Field(default=8, ge=1)
     white_reflectance: float = Field(default=1.0, gt=0, le=2)
-    curve_terms: int | None = Field(default=None, ge=1, le=6)
+    curve_terms: int | None = Field(default=None, ge=2, le=6)
     design: Path | None = None
-    spectrometer_serial: str = ""
-    medium: str = "air"
+    spectrometer_serial: Words = ""
+    medium: Literal["air", "vacuum"] = "air"
     bit_depth: int | None = Field(default=None, ge=1, le=16)
 
     @model_validator(mode="after")

@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event
 
+import numpy as np
+
 from livecassi.app.calibrating.judging import judge_capture
 from livecassi.app.calibrating.plan import CalibrationPlan
 from livecassi.app.calibrating.rig import Rig
@@ -91,22 +93,29 @@ def stands_for(capture: Capture, step: CaptureStep) -> bool:
 
 
 def _settled(frames: Iterable[Frame], step: CaptureStep) -> Iterator[Frame]:
-    """Without the first frames that were still exposed as before. Raises `CalibrationInvalidError`."""
+    """Without the first frames that were still exposed or amplified as before. Raises `CalibrationInvalidError`."""
     stale = 0
     for frame in frames:
-        off = step.exposure_us is not None and (
-            abs(frame.exposure_us - step.exposure_us) > EXPOSURE_TOLERANCE * step.exposure_us
-        )
+        off = _off(frame, step)
         if off and stale >= 0:
             stale += 1
             if stale > STALE_FRAMES:
-                raise CalibrationInvalidError(
-                    f"'{step.title}' needs an exposure of {exposure_text(step.exposure_us or 0)}, the camera gives "
-                    f"{exposure_text(frame.exposure_us)}; set the exposure, or change the plan"
-                )
+                raise CalibrationInvalidError(f"'{step.title}' needs {off}; set it, or change the plan")
             continue
         stale = -1
         yield frame
+
+
+def _off(frame: Frame, step: CaptureStep) -> str:
+    """In words which setting of a frame is not that of the step; empty where all are."""
+    if (
+        step.exposure_us is not None
+        and abs(frame.exposure_us - step.exposure_us) > EXPOSURE_TOLERANCE * step.exposure_us
+    ):
+        return f"an exposure of {exposure_text(step.exposure_us)}, the camera gives {exposure_text(frame.exposure_us)}"
+    if step.gain_db is not None and abs(frame.gain_db - step.gain_db) > GAIN_TOLERANCE_DB:
+        return f"a gain of {step.gain_db:g} dB, the camera gives {frame.gain_db:g} dB"
+    return ""
 
 
 def _frames_on_disk(step: CaptureStep, ending: ExitStack) -> tuple[Iterator[Frame], str]:
@@ -118,6 +127,11 @@ def _frames_on_disk(step: CaptureStep, ending: ExitStack) -> tuple[Iterator[Fram
     sequence = open_sequence(step.frames_from, bit_depth=step.bit_depth)
     if isinstance(sequence, Recording):
         ending.callback(sequence.close)
+    elif step.bit_depth is None and sequence.info.bit_depth and sequence.frame(0).pixels.dtype != np.uint8:
+        raise CalibrationInvalidError(
+            f"the numbers in {step.frames_from} fit {sequence.info.bit_depth} bits, but a dark picture does not tell "
+            "how many the camera has; write bit_depth = 12 (or what it has) into the plan"
+        )
     first = step.view * step.frames if step.kind is CaptureKind.CHART else 0
 
     def told(frame: Frame) -> Frame:

@@ -50,6 +50,6 @@ def _producer(named: Path | None, serial: str) -> Path:
         if any(camera.serial == serial or not serial for camera in list_cameras(producer)):
             return producer
     raise SourceNotFoundError(
-        f"no camera {serial} was found through {len(producers)} GenTL producers; connect it, install the software of "
-        "its vendor, or name its producer with --producer FILE.cti"
+        f"no camera{f' {serial}' if serial else ''} was found through {len(producers)} GenTL producers; connect it, "
+        "install the software of its vendor, or name its producer with --producer FILE.cti"
     )

@@ -16,8 +16,9 @@ from livecassi.calibration.capture import Capture
 from livecassi.calibration.checks import Check, Verdict, worst
 from livecassi.calibration.fitting.fit import Fitted, fit_calibration
 from livecassi.calibration.fitting.settings import FitSettings, FitWatch
+from livecassi.calibration.fitting.sorting import LEAST_LINES
 from livecassi.calibration.store import save_calibration
-from livecassi.drivers import SourceError
+from livecassi.drivers import LivecassiError
 
 Fit = Callable[[Sequence[Capture], FitSettings, FitWatch | None], Fitted]
 
@@ -47,6 +48,7 @@ def run_plan(
     library: Library | None = None,
     parent_id: str = "",
     anyway: str = "",
+    repeat: Sequence[str] = (),
     fit: Fit = fit_calibration,
 ) -> tuple[Fitted, Path]:
     """Follow a plan to a saved calibration: into `out`, or as the active version of the `library`.
@@ -54,11 +56,14 @@ def run_plan(
     A draft that is there is gone on with, else one is made; it is removed once the calibration is saved. `plan` None:
     that of the draft; else it takes the place of the draft's, and captures of lines that it does not have are taken
     out. `rig` None serves where every capture comes from files. A capture or a fit that fails a check ends the run,
-    unless `anyway` gives a reason to go on, which is noted in the calibration.
+    unless `anyway` gives a reason to go on, which is noted in the calibration. `repeat`: titles of captures of the
+    draft ("line 532 nm", or a part of it) that are taken out and anew.
 
     Raises `SourceError` (a lost camera), `CalibrationError`, each with how to go on; the draft is kept.
     """
     watch = watch or RunWatch()
+    if plan is not None:
+        require_sufficient(plan)
     if plan is None or draft_folder.exists():
         draft = Draft.open(draft_folder)
     else:
@@ -67,6 +72,9 @@ def run_plan(
         try:
             if plan is not None and plan != draft.plan:
                 _follow(draft, plan, watch)
+            require_sufficient(draft.plan)
+            for title in repeat:
+                _take_out(draft, title, watch)
             _capture_all(draft, rig, watch, anyway)
             camera = rig.source.info if rig is not None else None
             settings = draft.plan.fit_settings(draft.parent_id, draft.overrides, camera)
@@ -78,7 +86,7 @@ def run_plan(
                 _kept(draft, watch, partial(draft.override, ", ".join(check.name for check in failed), anyway))
             fitted = replace(fitted, calibration=stamped(fitted.calibration, draft))
             path = _saved(fitted.calibration, out, library)
-        except (SourceError, CalibrationError) as error:
+        except LivecassiError as error:
             raise type(error)(f"{error}. Nothing captured is lost: go on with --resume {draft_folder}") from error
         draft.discard()
     return fitted, path
@@ -104,6 +112,30 @@ def as_planned(captures: Sequence[Capture], plan: CalibrationPlan) -> list[Captu
         return capture if known is None else replace(capture, line=known)
 
     return [planned(capture) for capture in captures]
+
+
+def require_sufficient(plan: CalibrationPlan) -> None:
+    """Before anything is captured: whether this plan can end in a calibration at all. Raises as `run_plan`."""
+    missing = [name for name in ("dark", "flat", "white") if not getattr(plan, name).frames]
+    lines = sum(not line.verify for line in plan.line)
+    if lines < LEAST_LINES:
+        missing.append(f"lines (it has {lines}, needed are {LEAST_LINES} or more besides that of the verification)")
+    if missing:
+        raise CalibrationInvalidError(f"the plan leaves out what a fit needs: {', '.join(missing)}; add it to the plan")
+    plan.fit_settings()
+
+
+def _take_out(draft: Draft, title: str, watch: RunWatch) -> None:
+    """Captures with that title, or with titles that contain it where none has it."""
+    wanted = title.strip().lower()
+    found = [c for c in draft.captures if c.title.lower() == wanted] or [
+        c for c in draft.captures if wanted in c.title.lower()
+    ]
+    if not found or not wanted:
+        known = ", ".join(dict.fromkeys(f"'{capture.title}'" for capture in draft.captures)) or "none"
+        raise CalibrationInvalidError(f"the draft has no capture '{title}' to repeat; it has {known}")
+    for capture in found:
+        _kept(draft, watch, partial(draft.remove, capture.id))
 
 
 def _follow(draft: Draft, plan: CalibrationPlan, watch: RunWatch) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+MOST_NAME = 60  # characters of a name in a list
+
 
 def inspect_command(
     file: Annotated[Path, typer.Argument(help="A calibration file (.h5), or the first digits of a version's id.")],
@@ -53,6 +55,7 @@ def diff_command(
 def versions_command() -> None:
     """List the calibrations of this user, newest first; * marks the one in use."""
     from livecassi.app.calibrating.library import Library
+    from livecassi.app.calibration_words import shorten
 
     library = Library()
     versions = library.versions()
@@ -60,9 +63,8 @@ def versions_command() -> None:
         mark = "*" if version.active else " "
         parent = f"  from {version.parent_id[:8]}" if version.parent_id else ""
         date = version.created[:16].replace("T", " ")
-        typer.echo(
-            f"{mark} {version.id[:8]}  {date:16}  {version.system:8}  {version.verdict:22}  {version.name}{parent}"
-        )
+        name = shorten(version.name, MOST_NAME)
+        typer.echo(f"{mark} {version.id[:8]}  {date:16}  {version.system:8}  {version.verdict:22}  {name}{parent}")
     if not versions:
         typer.echo(f"{library.folder} holds no calibrations; 'livecassi calibrate run' makes one", err=True)
 

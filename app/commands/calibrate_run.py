@@ -28,6 +28,10 @@ def run_command(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the draft in this folder, by its own plan or that of --plan.")
     ] = None,
+    repeat: Annotated[
+        list[str] | None,
+        typer.Option(help="With --resume: take this capture anew, such as 'line 532 nm' or 'verify'; may be repeated."),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Ask nothing: the bench is, or puts itself, as needed.")
     ] = False,
@@ -45,6 +49,8 @@ def run_command(
     """
     if plan is None and resume is None:
         raise typer.BadParameter("name a plan to begin with (--plan) or a draft to go on with (--resume)")
+    if repeat and resume is None:
+        raise typer.BadParameter("--repeat names captures of a draft: name the draft with --resume")
     from livecassi.app.calibrating.draft import new_draft_folder
     from livecassi.app.calibrating.draft_file import read_draft_file
     from livecassi.app.calibrating.plan import load_plan
@@ -76,7 +82,7 @@ def run_command(
     typer.echo(f"draft: {folder}", err=True)
     opened = open_rig(request, chosen, _asking(yes)) if request is not None else nullcontext()
     with opened as rig, _watching(yes) as watch:
-        fitted, path = run_plan(given, rig, folder, watch, out=out, anyway=anyway)
+        fitted, path = run_plan(given, rig, folder, watch, out=out, anyway=anyway, repeat=repeat or ())
     if report is not None:
         from livecassi.app.calibration_report import save_report
 

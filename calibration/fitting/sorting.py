@@ -53,11 +53,9 @@ def sort_captures(captures: Sequence[Capture]) -> Sorted:
     missing = [str(kind) for kind in (CaptureKind.DARK, CaptureKind.FLAT, CaptureKind.WHITE) if not kinds[kind]]
     lines = sorted(kinds[CaptureKind.LINE], key=lambda capture: line_of(capture).wavelength_nm)
     if len(lines) < LEAST_LINES:
-        missing.append(f"{LEAST_LINES - len(lines)} more lines of at least {LEAST_LINES}")
+        missing.append(f"{LEAST_LINES - len(lines)} more of the lines (found {len(lines)}, needed {LEAST_LINES})")
     if missing:
-        raise CalibrationInvalidError(
-            f"a calibration cannot be fitted yet, there is no {', no '.join(missing)}; capture it"
-        )
+        raise CalibrationInvalidError(f"a calibration cannot be fitted yet; capture first: {', '.join(missing)}")
     _refuse_mixed(captures)
     wavelengths = [line_of(capture).wavelength_nm for capture in lines]
     for before, after in pairwise(wavelengths):

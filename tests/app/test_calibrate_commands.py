@@ -115,7 +115,7 @@ def test_runs_that_cannot_begin(tmp_path: Path, run: Run) -> None:
         return " ".join(outcome.err.replace("│", " ").split())
 
     plan = tmp_path / "plan.toml"
-    plan.write_text('system = "sd-cassi"\n[[line]]\nnm = 500\n', "utf-8")
+    plan.write_text('system = "sd-cassi"\n[[line]]\nnm = 500\n[[line]]\nnm = 600\n', "utf-8")
     assert "name a plan to begin with" in refused()
     assert "cannot be read" in refused("--plan", tmp_path / "none.toml")
     assert "choose a name ending in .h5" in refused("--plan", plan, "--out", tmp_path / "x.txt")
@@ -126,11 +126,31 @@ def test_runs_that_cannot_begin(tmp_path: Path, run: Run) -> None:
     )
     assert "needs a camera and none was named" in refused("--plan", plan)
     assert "is no draft of a calibration" in refused("--resume", tmp_path)
+    assert "name the draft with --resume" in refused("--plan", plan, "--repeat", "white")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("[[line]]\nnm = 600\nverify = true\n", "lines (it has 1, needed are 2 or more"),
+        ("[[line]]\nnm = 600\n[dark]\nframes = 0\n", "leaves out what a fit needs: dark; add it"),
+        ('[[line]]\nnm = 600\n[bands]\nwavelengths = "bogus"\n', "'bogus' are not understood"),
+    ],
+)
+def test_a_plan_that_cannot_end_well_is_refused_before_the_first_capture(
+    tmp_path: Path, run: Run, own_calibrations: Path, more: str, words: str
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(f'system = "sd-cassi"\n[[line]]\nnm = 500\n{more}', "utf-8")
+    outcome = run("calibrate", "run", "--plan", plan, "--source", "prototype", "--size", "96x128", "--yes")
+    assert (outcome.code, words in outcome.err) == (2, True), outcome.err
+    assert not (own_calibrations / "drafts").exists()
 
 
 def test_a_run_that_goes_wrong_says_how_to_go_on(tmp_path: Path, run: Run, own_calibrations: Path) -> None:
     plan = tmp_path / "plan.toml"
-    plan.write_text('system = "sd-cassi"\nline_frames = 2\n[dark]\nframes = 2\n[[line]]\nnm = 500\n', "utf-8")
+    lines = "[[line]]\nnm = 500\n[[line]]\nnm = 505\n"
+    plan.write_text(f'system = "sd-cassi"\nline_frames = 2\n[dark]\nframes = 2\n{lines}', "utf-8")
     outcome = run("calibrate", "run", "--plan", plan, "--source", "prototype", "--size", "96x128", "--yes")
     assert outcome.code == 2
     assert "dark at" in outcome.err
@@ -138,7 +158,7 @@ def test_a_run_that_goes_wrong_says_how_to_go_on(tmp_path: Path, run: Run, own_c
     assert f"Nothing captured is lost: go on with --resume {folder}" in outcome.err
     with Draft.open(folder) as draft:
         assert isinstance(draft.plan, CalibrationPlan)
-        assert len(draft.captures) == 11
+        assert len(draft.captures) == 12
 
 
 LINES_NM = (455, 475, 505, 532, 570, 610, 645)

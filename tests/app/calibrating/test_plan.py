@@ -135,6 +135,9 @@ def test_the_example_is_a_plan(system: System, tmp_path: Path) -> None:
         ),
         ('system = "sd-cassi"\n[[line]]\nnm = 500\n[[line]]\nnm = 500', r"the line 500 nm is there twice"),
         ('system = "sd-cassi"\nexposure_us = nan', r"wrong at 'exposure_us'"),
+        ('system = "sd-cassi"\ngain_db = nan', r"wrong at 'gain_db'"),
+        ('system = "sd-cassi"\ncurve_terms = 1', r"wrong at 'curve_terms': .*greater than or equal to 2, found 1"),
+        ('system = "sd-cassi"\nmedium = "water"', r"wrong at 'medium': Input should be 'air' or 'vacuum'"),
     ],
 )
 def test_wrong_plans_are_refused_with_the_place(text: str, message: str, tmp_path: Path) -> None:
@@ -142,6 +145,13 @@ def test_wrong_plans_are_refused_with_the_place(text: str, message: str, tmp_pat
     path.write_text(text, "utf-8")
     with pytest.raises(CalibrationInvalidError, match=message):
         load_plan(path)
+
+
+def test_letters_that_no_file_can_hold_become_spaces(tmp_path: Path) -> None:
+    text = 'system = "sd-cassi"\nname = "a\\u0000b\\nc"\nnotes = "one\\ntw\\u0000o"'
+    text += '\n[[line]]\nnm = 500\nname = "H\\u0007g"'
+    plan = parse_plan(text, tmp_path / "plan.toml")
+    assert (plan.name, plan.notes, plan.line[0].name) == ("a b c", "one\ntw o", "H g")
 
 
 def test_contradicting_bands_and_missing_plans(tmp_path: Path) -> None:

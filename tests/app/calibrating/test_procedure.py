@@ -1,6 +1,7 @@
 """Capturing a step: from the camera, a live feed or files, and what is said where it goes wrong."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,19 @@ def test_a_camera_that_never_takes_the_exposure() -> None:
         capture_step(step, rig(FakeSource((8, 10))), frames=noisy_frames(100.0, 60, exposure_us=9000.0))
 
 
+def test_a_temperature_that_is_no_number_counts_as_none() -> None:
+    frames = list(noisy_frames(100.0, 2, temperature_c=float("nan"))) + list(noisy_frames(100.0, 1, temperature_c=40.0))
+    step = CaptureStep(CaptureKind.DARK, 3)
+    assert capture_step(step, rig(FakeSource((8, 10))), frames=frames).temperature_c == 40.0
+    assert capture_step(replace(step, frames=2), rig(FakeSource((8, 10))), frames=frames).temperature_c is None
+
+
+def test_a_camera_that_never_takes_the_gain() -> None:
+    step = CaptureStep(CaptureKind.LINE, 3, Line(532), gain_db=99.0)
+    with pytest.raises(CalibrationInvalidError, match=r"needs a gain of 99 dB, the camera gives 0 dB"):
+        capture_step(step, rig(FakeSource((8, 10))), frames=noisy_frames(100.0, 60))
+
+
 def test_a_camera_lost_in_a_capture_says_how_far_it_came() -> None:
     source = FakeSource((8, 10), lose_at=2)
     with pytest.raises(SourceLostError, match=r"lost after 2 of 5 frames of 'dark': .*unplugged.* are kept; repeat"):
@@ -65,12 +79,18 @@ def test_frames_from_disk_take_what_they_do_not_tell_from_the_step(tmp_path: Pat
     np.testing.assert_allclose(capture.mean, frames[:4].mean(axis=0))
     assert (capture.exposure_us, capture.gain_db, capture.bit_depth) == (5000.0, 2.0, 12)
     views = [
-        capture_step(CaptureStep(CaptureKind.CHART, 1, frames_from=tmp_path / "dark.npy", view=view), None)
+        capture_step(
+            CaptureStep(CaptureKind.CHART, 1, frames_from=tmp_path / "dark.npy", view=view, bit_depth=12), None
+        )
         for view in (0, 3)
     ]
     np.testing.assert_array_equal(views[1].mean, frames[3])
     with pytest.raises(CalibrationInvalidError, match="gave 5 frames of the 9"):
-        capture_step(CaptureStep(CaptureKind.DARK, 9, frames_from=tmp_path / "dark.npy"), None)
+        capture_step(CaptureStep(CaptureKind.DARK, 9, frames_from=tmp_path / "dark.npy", bit_depth=12), None)
+    with pytest.raises(
+        CalibrationInvalidError, match=r"fit 8 bits, but a dark picture does not tell .* bit_depth = 12"
+    ):
+        capture_step(CaptureStep(CaptureKind.DARK, 4, frames_from=tmp_path / "dark.npy"), None)
     with pytest.raises(SourceError, match="does not exist"):
         capture_step(CaptureStep(CaptureKind.DARK, 9, frames_from=tmp_path / "none.npy"), None)
 

@@ -115,6 +115,24 @@ def test_a_camera_that_vanishes_within_a_capture(tmp_path: Path) -> None:
     assert find_drafts(tmp_path) == [tmp_path / "draft"]
 
 
+def test_a_capture_of_a_draft_is_repeated(tmp_path: Path) -> None:
+    folder = tmp_path / "draft"
+    with pytest.raises(CalibrationInvalidError, match=r"the fit is not good enough: registration 0\.4 px"):
+        run_plan(PLAN, SimulatedRig(bench()), folder, out=tmp_path / "cal.h5", fit=FakeFit((BAD,)))
+    steps: list[str] = []
+    watch = RunWatch(step=lambda step, _number, _of: steps.append(step.title))
+    with pytest.raises(
+        CalibrationInvalidError, match=r"no capture 'line 700' to repeat; it has 'dark', .*'line 532 nm'"
+    ):
+        run_plan(None, SimulatedRig(bench()), folder, watch, repeat=["line 700"], fit=FakeFit())
+    fit = FakeFit()
+    run_plan(
+        None, SimulatedRig(bench()), folder, watch, out=tmp_path / "cal.h5", repeat=["532", "verify 640 nm"], fit=fit
+    )
+    assert steps == ["line 532 nm", "verify 640 nm"]
+    assert len(fit.captures) == CAPTURES
+
+
 class LitDarks(SimulatedRig):
     """Somebody leaves the cap off while the darks are taken."""
 

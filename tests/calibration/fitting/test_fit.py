@@ -169,9 +169,9 @@ def test_a_missing_blue_line_is_told() -> None:
 @pytest.mark.parametrize(
     ("kinds", "message"),
     [
-        ((CaptureKind.DARK,), "there is no dark"),
-        ((CaptureKind.FLAT, CaptureKind.WHITE), "there is no flat, no white"),
-        ((CaptureKind.LINE,), "2 more lines"),
+        ((CaptureKind.DARK,), "capture first: dark"),
+        ((CaptureKind.FLAT, CaptureKind.WHITE), "capture first: flat, white"),
+        ((CaptureKind.LINE,), r"2 more of the lines \(found 0, needed 2\)"),
     ],
 )
 def test_what_is_missing_is_named(kinds: tuple[CaptureKind, ...], message: str) -> None:
