@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from livecassi.app.calibrating.mask_pictures import motion_px, tile_contrast, tile_fill
+from livecassi.app.calibrating.judging_pattern import judge_pattern
 from livecassi.app.calibrating.plan import CalibrationPlan
 from livecassi.app.calibrating.steps import USUAL_FILL, exposure_text
-from livecassi.calibration.calibration import Array32, System
+from livecassi.calibration.calibration import Array32
 from livecassi.calibration.capture import Capture, CaptureKind
 from livecassi.calibration.checks import Check
 from livecassi.calibration.correct import EXPOSURE_TOLERANCE, GAIN_TOLERANCE_DB, TEMPERATURE_TOLERANCE_C
@@ -19,17 +19,12 @@ BRIGHT_PERCENT, BRIGHT_FAIL_PERCENT = 10.0, 3.0  # 99th percentile above dark, o
 DARK_PERCENT, DARK_FAIL_PERCENT = 5.0, 12.0  # level of a dark, of full scale
 DARK_EXCESS_PERCENT, DARK_EXCESS_FAIL_PERCENT = 1.0, 3.0  # between darks
 DARK_STRUCTURE_PERCENT, DARK_STRUCTURE_FAIL_PERCENT = 0.5, 2.0  # between parts of one dark
-CONTRAST = 0.8
-FILL_FROM_HALF = 0.1
-MOTION_PX, MOTION_FAIL_PX = 0.05, 0.1
-NARROW_NM = 3.0  # lines up to this width show the mask sharp
 SAME_LINE_NM = 0.2
 TEMPERATURE_FAIL_C = 10.0
 NEVER = float("inf")
 DARK_TILE_PX = 16
+ONE_VALUE_SHARE = 0.5
 
-_RANDOM_MASKS = (System.SD_CASSI, System.DD_CASSI)
-_CODED = (CaptureKind.MASK, CaptureKind.LINE, CaptureKind.VERIFY, CaptureKind.WHITE)
 _LINES = (CaptureKind.LINE, CaptureKind.VERIFY)
 
 
@@ -47,11 +42,7 @@ def judge_capture(capture: Capture, others: Sequence[Capture], plan: Calibration
     checks += [_saturated(capture), _bright(capture, values), *_beside_darks(capture, darks)]
     if capture.kind in _LINES:
         checks += _other_lines(capture, others)
-    if plan.system in _RANDOM_MASKS:
-        checks += _pattern(capture, values)
-    if capture.kind in (*_CODED, CaptureKind.CHART):
-        checks += _still(capture)
-    return tuple(checks)
+    return (*checks, *judge_pattern(capture, values, plan.system))
 
 
 def _same_camera(capture: Capture, others: Sequence[Capture]) -> list[Check]:
@@ -99,7 +90,16 @@ def _repeated(capture: Capture, others: Sequence[Capture]) -> list[Check]:
         advice = f"{shared[twin]} of them are frames of '{twin}' too; take this capture anew, in its own light"
     else:
         advice = "the camera gives the same picture again and again; start it anew, and raise its black level above 0"
-    return [_exact("frames that are there twice", repeated, advice)]
+    check = _exact("frames that are there twice", repeated, advice)
+    if capture.kind is CaptureKind.DARK and _one_value(capture.mean):
+        advice = "the dark has no noise that steps of this size could show; set more bits, or a higher black level"
+        check = check.model_copy(update={"fail_limit": NEVER, "advice": advice})
+    return [check]
+
+
+def _one_value(mean: Array32) -> bool:
+    """Whether most pixels always read the same number, as a dark does where the noise is finer than the steps."""
+    return bool((np.abs(mean - np.median(mean)) < 1e-3).mean() > ONE_VALUE_SHARE)
 
 
 def _dark(capture: Capture, others: Sequence[Capture]) -> list[Check]:
@@ -245,53 +245,6 @@ def _other_lines(capture: Capture, others: Sequence[Capture]) -> list[Check]:
             fail_limit=SAME_LINE_NM,
             higher_is_better=True,
             advice=f"the line {nearest.title} is there already; remove one of the two, or correct its wavelength",
-        )
-    ]
-
-
-def _pattern(capture: Capture, values: Array32) -> list[Check]:
-    """Contrast and fill of a random mask where the light is narrow enough to show it sharp."""
-    narrow = capture.kind in _LINES and capture.line is not None and capture.line.fwhm_nm <= NARROW_NM
-    if not narrow and capture.kind is not CaptureKind.MASK:
-        return []
-    checks = [
-        Check(
-            name="contrast of the mask",
-            value=tile_contrast(values),
-            unit="",
-            limit=CONTRAST,
-            fail_limit=0.0,
-            higher_is_better=True,
-            advice="focus the camera on the mask, and keep stray light away",
-        )
-    ]
-    if capture.kind is CaptureKind.MASK:
-        checks.append(
-            Check(
-                name="share of open mask in the worst tile, away from one half",
-                value=abs(tile_fill(values) - 0.5),
-                unit="",
-                limit=FILL_FROM_HALF,
-                fail_limit=NEVER,
-                advice="a part of the mask is covered, overexposed or out of focus; look at its picture",
-            )
-        )
-    return checks
-
-
-def _still(capture: Capture) -> list[Check]:
-    moved = motion_px(capture)
-    if moved is None:
-        return []
-    return [
-        Check(
-            name="motion during the capture",
-            value=moved,
-            unit="px",
-            limit=MOTION_PX,
-            fail_limit=MOTION_FAIL_PX,
-            advice="the bench moved between the first and the second half of the frames; let it come to rest, "
-            "fix what is loose, and repeat the capture",
         )
     ]
 

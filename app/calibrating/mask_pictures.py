@@ -33,6 +33,14 @@ def tile_fill(values: Array32) -> float:
     return float(shares[np.abs(shares - 0.5).argmax()])
 
 
+def fine_structure(values: Array32) -> float:
+    """Robust standard deviation of a lit pixel from its neighbourhood, relative to that; 0 where all is dark."""
+    around = np.asarray(cv2.GaussianBlur(np.asarray(values, np.float32), (0, 0), FINE_PX), np.float32)
+    level = LIT_SHARE * float(np.percentile(around, 99))
+    lit = around > max(level, 1e-6)
+    return 1.4826 * float(np.median(np.abs(values[lit] / around[lit] - 1))) if lit.any() else 0.0
+
+
 def motion_px(capture: Capture) -> float | None:
     """How far the picture moved between the means of the first and the second half, in px (ECC, translation).
 

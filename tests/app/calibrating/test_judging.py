@@ -65,12 +65,36 @@ def test_a_dark_that_saw_light() -> None:
 
 
 def test_a_blurred_mask_is_warned_of_where_masks_are_random() -> None:
+    soft_mask = capture_of(CaptureKind.MASK, 500 + 2000 * MASK)
+    soft = judged(soft_mask)["contrast of the mask"]
+    assert (soft.verdict, soft.words.endswith(": focus the camera on the mask, and keep stray light away")) == (
+        Verdict.WARN,
+        True,
+    )
     flat_mask = capture_of(CaptureKind.MASK, 2000 + 300 * MASK)
-    assert judged(flat_mask)["contrast of the mask"].verdict is Verdict.WARN
     comb = CalibrationPlan(system=System.PMVIS)
     assert "contrast of the mask" not in judged(flat_mask, plan=comb)
     broad = capture_of(CaptureKind.LINE, 2000 + 300 * MASK, nm=600.0, fwhm=10.0)
     assert "contrast of the mask" not in judged(broad)
+
+
+def test_a_bench_in_the_wrong_state() -> None:
+    smeared = 1500.0 + 300 * MASK
+    still = judged(capture_of(CaptureKind.MASK, smeared))["contrast of the mask"]
+    assert still.verdict is Verdict.FAIL
+    assert "needed at least 0.8: is the mask in, and the disperser out? Else focus" in still.words
+    white_light = judged(capture_of(CaptureKind.LINE, smeared, nm=600.0))["contrast of the mask"]
+    assert white_light.verdict is Verdict.FAIL
+    assert "does this line shine alone?" in white_light.words
+    flat = judged(capture_of(CaptureKind.FLAT, smeared))["structure of the flat from pixel to pixel"]
+    assert flat.verdict is Verdict.FAIL
+    assert "is the mask out?" in flat.words
+    for bare in (capture_of(CaptureKind.WHITE, 2000.0), capture_of(CaptureKind.LINE, 2000.0, nm=600.0, fwhm=10.0)):
+        check = judged(bare)["structure of the mask from pixel to pixel"]
+        assert check.verdict is Verdict.FAIL
+        assert "needed at least 6 %: hardly any pattern is seen: is the mask in" in check.words
+    comb = CalibrationPlan(system=System.NDSSI)
+    assert "structure of the mask from pixel to pixel" not in judged(capture_of(CaptureKind.WHITE, 2000.0), plan=comb)
 
 
 def test_a_covered_part_of_the_mask() -> None:
@@ -87,10 +111,18 @@ def test_the_same_frames_twice_fail() -> None:
     check = judged(again)["frames that are there twice"]
     assert (check.verdict, check.value) == (Verdict.FAIL, 6)
     assert "frames of 'line 532 nm' too" in check.words
-    frozen = capture_of(CaptureKind.DARK, noise=0.0)
+    frozen = capture_of(CaptureKind.LINE, 2700 * MASK, nm=600.0, noise=0.0)
     within = judged(frozen)["frames that are there twice"]
     assert (within.verdict, within.value) == (Verdict.FAIL, 5)
     assert "same picture again and again" in within.words
+
+
+def test_a_dark_whose_noise_is_finer_than_the_steps_of_the_camera_is_only_warned_of() -> None:
+    even = judged(capture_of(CaptureKind.DARK, noise=0.0))["frames that are there twice"]
+    assert (even.verdict, even.value) == (Verdict.WARN, 5)
+    assert "set more bits, or a higher black level" in even.words
+    frozen = judged(capture_of(CaptureKind.DARK, np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % 17, noise=0.0))
+    assert frozen["frames that are there twice"].verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(("columns", "verdict"), [(0, Verdict.PASS), (1, Verdict.FAIL), (17, Verdict.FAIL)])
