@@ -184,6 +184,14 @@ def part_rows(record: CalibrationRecord) -> list[tuple[str, str]]:
     if (lens := record.distortion) is not None:
         k1, k2 = (*lens.coefficients, 0.0, 0.0)[:2]
         rows.append(("lens", f"k1 {k1:+.4f}, k2 {k2:+.4f}, rms {lens.rms_px:.3f} px from {lens.views} views"))
+    if (scale := record.radiance) is not None:
+        off = max(sigma / value for sigma, value in zip(scale.sigma, scale.scale, strict=True) if value)
+        rows.append(
+            (
+                "to the spectrometer",
+                f"bands times {min(scale.scale):.4g} to {max(scale.scale):.4g}, each within {100 * off:.2g} %",
+            )
+        )
     return rows
 
 

@@ -106,6 +106,16 @@ class SensorEntry(_Part):
     pixel_response_percent: float | None = None
 
 
+class RadianceEntry(_Part):
+    """From cubes relative to a reflectance of 1 under the calibrated lamp to what the spectrometer reads.
+
+    `scale (C,)`: each band is multiplied by it; `sigma (C,)`: its standard error. In the spectrometer's unit.
+    """
+
+    scale: tuple[float, ...]
+    sigma: tuple[float, ...]
+
+
 class CalibrationRecord(_Part):
     """Everything behind a measured calibration that is no array. JSON in the header of the file."""
 
@@ -121,6 +131,7 @@ class CalibrationRecord(_Part):
     registration: RegistrationEntry | None = None
     distortion: DistortionEntry | None = None
     sensor: SensorEntry | None = None
+    radiance: RadianceEntry | None = None
     checks: tuple[Check, ...] = ()
     overrides: tuple[str, ...] = ()  # "registration: continued anyway because ..."
     parent_id: str = ""  # the calibration that this one is a new version of

@@ -5,9 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from livecassi.app.calibrating.steps import CaptureStep
+from livecassi.app.spectra import parse_spectra
 from livecassi.calibration.calibration import Array32, System
 from livecassi.calibration.capture import CaptureKind, Line
 from livecassi.calibration.errors import CalibrationInvalidError
@@ -111,6 +114,7 @@ class CalibrationPlan(_Part):
     chart_corners: tuple[int, int] = (6, 9)
     line_frames: int = Field(default=8, ge=1)
     white_reflectance: float = Field(default=1.0, gt=0, le=2)
+    white_spectrum: Path | None = None
     curve_terms: int | None = Field(default=None, ge=2, le=6)
     design: Path | None = None
     spectrometer_serial: Words = ""
@@ -162,6 +166,7 @@ class CalibrationPlan(_Part):
             notes=self.notes,
             design=self._design(),
             white_reflectance=self.white_reflectance,
+            white_spectrum=self._white_spectrum(),
             curve_terms=self.curve_terms,
             chart=self.chart_corners,
             spectrometer_serial=self.spectrometer_serial,
@@ -252,6 +257,19 @@ class CalibrationPlan(_Part):
             return usual
         return BandChoice(bands.first_nm or usual.first_nm, bands.step_px, bands.count or usual.count)
 
+    def _white_spectrum(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        if self.white_spectrum is None:
+            return None
+        try:
+            text = self.white_spectrum.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CalibrationInvalidError(
+                f"the spectrum of the white {self.white_spectrum} cannot be read ({error}); "
+                "name a CSV file of wavelengths in nm and values, with a header row"
+            ) from error
+        table = parse_spectra(text, self.white_spectrum.name)
+        return table.wavelengths_nm, table.values[0]
+
     def _design(self) -> Array32 | None:
         return read_mask(self.design) if self.design is not None else None
 
@@ -300,5 +318,6 @@ def _beside(plan: CalibrationPlan, folder: Path) -> CalibrationPlan:
         line.model_copy(update={"frames_from": folder / line.frames_from}) if line.frames_from is not None else line
         for line in plan.line
     )
-    design = folder / plan.design if plan.design is not None else None
-    return plan.model_copy(update={**parts, "line": lines, "design": design})
+    files = {name: getattr(plan, name) for name in ("design", "white_spectrum")}
+    beside = {name: folder / path for name, path in files.items() if path is not None}
+    return plan.model_copy(update={**parts, "line": lines, **beside})

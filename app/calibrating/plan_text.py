@@ -39,6 +39,7 @@ notes = ""
 line_frames = 8         # averaged for each line
 medium = "air"          # air or vacuum: what the wavelengths below are given in
 white_reflectance = 1.0 # of the white reference, 0.99 for a usual white tile
+# white_spectrum = "white.csv"  # what a spectrometer reads of it: a header row, then nm and value; scales to radiance
 # curve_terms = 3       # of the dispersion curve; left out: as many as the lines allow, at most 3
 # design = "mask.png"   # drawing of the coded aperture in camera pixels, beside this file
 # spectrometer_serial = ""

@@ -12,6 +12,7 @@ from livecassi.calibration.fitting.parts import Parts
 from livecassi.calibration.fitting.psf import line_psf
 from livecassi.calibration.fitting.settings import FitSettings
 from livecassi.calibration.fitting.sorting import line_of
+from livecassi.calibration.fitting.white import scale_to_spectrometer
 from livecassi.calibration.record import (
     CalibrationRecord,
     CaptureEntry,
@@ -19,6 +20,7 @@ from livecassi.calibration.record import (
     DistortionEntry,
     FieldEntry,
     LineEntry,
+    RadianceEntry,
     RegistrationEntry,
     SensorEntry,
 )
@@ -53,6 +55,7 @@ def record_of(parts: Parts, settings: FitSettings, checks: Sequence[Check]) -> C
         registration=_registration(parts),
         distortion=_distortion(parts),
         sensor=_sensor(parts),
+        radiance=_radiance(parts, settings),
         checks=tuple(checks),
         overrides=settings.overrides,
         parent_id=settings.parent_id,
@@ -149,6 +152,23 @@ def _sensor(parts: Parts) -> SensorEntry:
         vignetting_percent=parts.flat.vignetting_percent,
         pixel_response_percent=parts.flat.pixel_response_percent,
     )
+
+
+def _radiance(parts: Parts, settings: FitSettings) -> RadianceEntry | None:
+    """Bands are as wide as their distance; how well their centres are known follows from the curve."""
+    if settings.white_spectrum is None:
+        return None
+    nm, bands = parts.bands.wavelengths_nm, parts.bands
+    slopes = parts.located.curve_fit.curve.slope_px_per_nm(nm)
+    found = scale_to_spectrometer(
+        parts.response.response,
+        nm,
+        *settings.white_spectrum,
+        fwhm_nm=np.gradient(nm),
+        wavelength_sigma_nm=np.sqrt(np.maximum(np.diag(bands.covariance), 0)) / np.abs(slopes),
+        white_reflectance=settings.white_reflectance,
+    )
+    return RadianceEntry(scale=tuple(map(float, found.scale)), sigma=tuple(map(float, found.sigma)))
 
 
 def _rows(matrix: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
+import numpy as np
+from numpy.typing import NDArray
+
 from livecassi.calibration.calibration import Array32, System
 from livecassi.calibration.errors import CalibrationError
 
@@ -28,8 +31,9 @@ class FitSettings:
     """The bench and the wishes of the operator.
 
     `design (rows, columns)`: the drawing of the coded aperture in camera pixels, where there is one; the captured mask
-    is registered against it, never replaced by it. `white_reflectance`: of the white reference. `curve_terms`: of the
-    dispersion curve, None: three where the lines allow it. `chart`: inner corners (rows, columns) of the chessboard.
+    is registered against it, never replaced by it. `white_reflectance`: of the white reference; `white_spectrum`: its
+    spectrum under the lamp of the scene as a spectrometer reads it, wavelengths in nm and values `(L,)`.
+    `curve_terms`: of the dispersion curve, None: three where the lines allow it. `chart`: inner corners (rows, columns) of the chessboard.
     `roi` (row, column, height, width in the full sensor), `flip_rows`, `flip_columns`: as the camera was set.
     """
 
@@ -41,6 +45,7 @@ class FitSettings:
     notes: str = ""
     design: Array32 | None = None
     white_reflectance: float = 1.0
+    white_spectrum: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     curve_terms: int | None = None
     chart: tuple[int, int] = (6, 9)
     spectrometer_serial: str = ""

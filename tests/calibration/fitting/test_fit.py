@@ -215,3 +215,18 @@ def test_the_same_captures_give_the_same_arrays() -> None:
     first, second = (fit_calibration(taken.captures, taken.settings).calibration.arrays() for _ in range(2))
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])
+
+
+def test_a_spectrometer_s_reading_of_the_white_gives_radiance() -> None:
+    taken = bench_captures()
+    nm = np.arange(400.0, 701.0, 5.0)
+    record = record_of(
+        fit_calibration(taken.captures, replace(taken.settings, white_spectrum=(nm, nm / 500))).calibration
+    )
+    assert record.radiance is not None
+    bands = fit_calibration(taken.captures, taken.settings).calibration.wavelengths_nm
+    np.testing.assert_allclose(record.radiance.scale, bands / 500, rtol=0.01)
+    assert 0 < max(record.radiance.sigma) < 0.01
+    blind = replace(taken.settings, white_spectrum=(nm[nm >= 500], nm[nm >= 500]))
+    with pytest.raises(CalibrationInvalidError, match=r"the spectrometer reads 500\.0 to 700\.0 nm"):
+        fit_calibration(taken.captures, blind)
