@@ -33,8 +33,9 @@ class FitSettings:
     `design (rows, columns)`: the drawing of the coded aperture in camera pixels, where there is one; the captured mask
     is registered against it, never replaced by it. `white_reflectance`: of the white reference; `white_spectrum`: its
     spectrum under the lamp of the scene as a spectrometer reads it, wavelengths in nm and values `(L,)`.
-    `curve_terms`: of the dispersion curve, None: three where the lines allow it. `chart`: inner corners (rows, columns) of the chessboard.
-    `roi` (row, column, height, width in the full sensor), `flip_rows`, `flip_columns`: as the camera was set.
+    `curve_terms`: of the dispersion curve, None: three where the lines allow it. `chart`: inner corners (rows,
+    columns) of the chessboard. `roi` (row, column, height, width in the full sensor), `flip_rows`, `flip_columns`: as
+    the camera was set.
     """
 
     system: System
