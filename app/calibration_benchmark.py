@@ -101,7 +101,7 @@ def mask_registration(height: int, width: int) -> Figure:
         away = found.matrix[:2] @ places - bench.bench.true_registration()[:2] @ places
         errors.append(root_mean_square(np.hypot(*away)))
     return Figure(
-        "mask registration, 0.5 degrees, 0.5 %",
+        f"mask registration, {TURN_DEGREES:g} degrees, {100 * (STRETCH - 1):.2g} %",
         root_mean_square(errors),
         "px rms",
         MASK_PX,

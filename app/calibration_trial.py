@@ -17,7 +17,7 @@ from livecassi.calibration.bench.state import BenchState
 from livecassi.calibration.capture import Capture, CaptureKind
 from livecassi.calibration.checks import Verdict
 from livecassi.calibration.errors import CalibrationInvalidError
-from livecassi.calibration.fitting.curve import Curve
+from livecassi.calibration.fitting.dispersion_curve import recorded_curve
 from livecassi.calibration.fitting.fit import fit_calibration
 from livecassi.drivers import SourceSettings
 from livecassi.drivers.clock import ManualClock
@@ -77,10 +77,9 @@ class Trial:
 
     def curve(self, title: str, limit_px: float) -> Figure:
         """Error of the curve over the band, its zero being that of the first band."""
-        record = self.fitted.calibration.header.record
-        if record is None or record.curve is None:
+        curve = recorded_curve(self.fitted.calibration)
+        if curve is None:
             raise CalibrationInvalidError("the fitted calibration holds no curve; fit it again")
-        curve = Curve(record.curve.coefficients, record.curve.covariance, record.curve.range_nm)
         bands = self.fitted.calibration.wavelengths_nm
         grid = np.linspace(float(bands[0]), float(bands[-1]), 500)
         error = curve.shift_px(grid) - curve.shift_px(grid[0])
@@ -139,7 +138,9 @@ class Trial:
             wrong = abs(told.value - DRIFT_PX) if told.verdict is Verdict.FAIL else float("inf")
             note = f"told as {told.value:.3f} px: {told.verdict}"
             figures.append(
-                Figure(f"{self.truth.system}: 0.5 px of drift {title}, error", wrong, "px", DRIFT_ERROR_PX, note)
+                Figure(
+                    f"{self.truth.system}: {DRIFT_PX:g} px of drift {title}, error", wrong, "px", DRIFT_ERROR_PX, note
+                )
             )
         return figures
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from livecassi.calibration.calibration import Array32, Calibration
 from livecassi.calibration.errors import CalibrationMismatchError
+from livecassi.calibration.fitting.dispersion_curve import recorded_curve
 from livecassi.calibration.sensing import sensing_model, shift_taps
 
 BEYOND_NM = 10.0  # how far outside the bands a line may lie
@@ -46,10 +47,9 @@ def line_shift_px(calibration: Calibration, wavelength_nm: float) -> float:
             f"a line of {wavelength_nm:g} nm was named, this calibration knows {first:.0f} to {last:.0f} nm; "
             "choose a line in this range"
         )
-    record = calibration.header.record
-    if record is not None and record.curve is not None:
-        powers = (1000.0 / wavelength_nm) ** (2 * np.arange(len(record.curve.coefficients)))
-        return float(np.dot(record.curve.coefficients, powers))
+    curve = recorded_curve(calibration)
+    if curve is not None:
+        return float(curve.shift_px(wavelength_nm))
     return float(np.interp(wavelength_nm, bands, calibration.dispersion_px))
 
 

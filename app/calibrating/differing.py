@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.calibration import Calibration, CalibrationInvalidError
+from livecassi.calibration.fitting.dispersion_curve import recorded_curve
 
 LEAST_PX = 1e-3  # smaller is not told
 LEAST_SHARE = 1e-4
@@ -101,10 +102,9 @@ def _curve(old: Calibration, new: Calibration) -> list[Difference]:
 
 
 def _shifts(calibration: Calibration, nm: NDArray[np.float64]) -> NDArray[np.float64]:
-    record = calibration.header.record
-    if record is not None and record.curve is not None:
-        powers = (1000 / nm[:, None]) ** (2 * np.arange(len(record.curve.coefficients)))
-        return np.asarray(powers @ np.array(record.curve.coefficients))
+    curve = recorded_curve(calibration)
+    if curve is not None:
+        return curve.shift_px(nm)
     return np.interp(nm, calibration.wavelengths_nm, calibration.dispersion_px)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from livecassi.calibration.calibration import Calibration
 from livecassi.calibration.errors import CalibrationInvalidError
 
 _WIDEST_NM = (300.0, 1200.0)
@@ -56,16 +57,6 @@ class Curve:
             rows = rows - powers(relative_to_nm, self.terms)
         return np.asarray(np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", rows, np.array(self.covariance), rows), 0)))
 
-    def extrapolates(self, wavelengths_nm: ArrayLike) -> NDArray[np.bool_]:
-        """True where no line lies beyond that wavelength."""
-        wanted = np.asarray(wavelengths_nm, np.float64)
-        return np.asarray((wanted < self.range_nm[0]) | (wanted > self.range_nm[1]))
-
-    def monotone(self, low_nm: float, high_nm: float) -> bool:
-        """Whether the curve only rises or only falls between two wavelengths."""
-        slopes = self.slope_px_per_nm(np.arange(low_nm, high_nm + _GRID_NM, _GRID_NM))
-        return bool(np.all(slopes > 0) or np.all(slopes < 0))
-
     def wavelength_nm(self, shift_px: ArrayLike) -> Floats:
         """The wavelength that lands at a shift, to 0.001 nm.
 
@@ -95,3 +86,11 @@ class Curve:
                 "bands, or capture lines that reach further"
             )
         return np.asarray(np.interp(wanted, shifts, wavelengths))
+
+
+def recorded_curve(calibration: Calibration) -> Curve | None:
+    """The curve that a calibration was measured with; None where it holds none."""
+    record = calibration.header.record
+    if record is None or record.curve is None:
+        return None
+    return Curve(record.curve.coefficients, record.curve.covariance, record.curve.range_nm)
