@@ -9,11 +9,6 @@ from livecassi.calibration import Calibration
 from livecassi.calibration.checks import Verdict, worst
 from livecassi.calibration.drift import Drift, DriftKind
 
-LOOKED_AT = {
-    DriftKind.SCENE: "scene",
-    DriftKind.WHITE: "white",
-    DriftKind.LINE: "line",
-}
 CANNOT_TELL = {
     DriftKind.SCENE: "The scene is too dark or too rich in detail, or the mask is not in the picture as calibrated: "
     "look at the white reference or at one line instead",
@@ -45,7 +40,7 @@ def drift_words(state: DriftState, now_ns: int) -> DriftWords:
             return DriftWords("not watched", None, "", "Measurements that come corrected are checked on demand only")
         return DriftWords("not checked yet", None, "", "A frame is looked at every now and then")
     drift, age = state.report.drift, duration_text((now_ns - state.report.checked_ns) / 1e9)
-    when = "looking again…" if state.checking else f"{LOOKED_AT[drift.kind]} {age} ago"
+    when = "looking again…" if state.checking else f"{drift.kind} {age} ago"
     if drift.along_px is None and drift.across_px is None:
         return DriftWords("cannot tell", None, when, CANNOT_TELL[drift.kind])
     worse, other = _amount(drift.across_px, "across"), _amount(drift.along_px, "along")

@@ -1,6 +1,7 @@
 """What is judged while calibrating: a number, its limits, and the words for a person."""
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -49,7 +50,7 @@ class Check(BaseModel):
         return told if self.verdict is Verdict.PASS or not self.advice else f"{told}: {self.advice}"
 
 
-def worst(checks: "list[Check] | tuple[Check, ...]") -> Verdict:
+def worst(checks: Iterable[Check]) -> Verdict:
     """The worst verdict of several; PASS where there are none."""
     verdicts = {check.verdict for check in checks}
     return next((v for v in (Verdict.FAIL, Verdict.WARN) if v in verdicts), Verdict.PASS)

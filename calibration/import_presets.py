@@ -5,7 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from livecassi.calibration.calibration import SubSteps, System
-from livecassi.drivers.array_files import ARRAY_SUFFIXES
+from livecassi.drivers.array_files import ARRAY_SUFFIXES, check_is_file, unreadable
+from livecassi.drivers.matlab_files import describe_mat
 
 MASK_KEYS = ("mask", "binary_mask", "mask_3d_shift", "mask_3d")
 
@@ -41,12 +42,8 @@ def detect_preset(path: Path) -> Preset | None:
 
     Raises `SourceError` for a file that cannot be read.
     """
-    from livecassi.drivers.array_files import check_is_file, unreadable
-
     if path.suffix.lower() not in ARRAY_SUFFIXES or check_is_file(path) != ".mat":
         return None
-    from livecassi.drivers.matlab_files import describe_mat
-
     with unreadable(path):
         described = describe_mat(path)
     shapes = {name: shape for name, (shape, _) in described.items()}

@@ -62,7 +62,7 @@ class CurveEntry(_Part):
 class FieldEntry(_Part):
     """How a line's shift changes over the field, in px at the edge of the field (u, v = -1..1 over columns, rows).
 
-    dx = s(λ) + smile v² + tilt v + keystone u;  dy = across + across_tilt u + ... of the mean line.
+    dx = s(λ) + smile v² + tilt v + keystone u;  dy = across + across_tilt u + across_keystone v; medians of all lines.
     """
 
     smile_px: float = 0.0

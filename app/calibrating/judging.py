@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from livecassi.app.calibrating.judging_pattern import judge_pattern
+from livecassi.app.calibrating.judging_pattern import NEVER, judge_pattern
 from livecassi.app.calibrating.plan import CalibrationPlan
 from livecassi.app.calibrating.steps import USUAL_FILL, exposure_text
 from livecassi.calibration.calibration import Array32
@@ -19,9 +19,8 @@ BRIGHT_PERCENT, BRIGHT_FAIL_PERCENT = 10.0, 3.0  # 99th percentile above dark, o
 DARK_PERCENT, DARK_FAIL_PERCENT = 5.0, 12.0  # level of a dark, of full scale
 DARK_EXCESS_PERCENT, DARK_EXCESS_FAIL_PERCENT = 1.0, 3.0  # between darks
 DARK_STRUCTURE_PERCENT, DARK_STRUCTURE_FAIL_PERCENT = 0.5, 2.0  # between parts of one dark
-SAME_LINE_NM = 0.2
+NEAREST_LINE_NM = 0.2  # two lines that are nearer are one line, captured twice
 TEMPERATURE_FAIL_C = 10.0
-NEVER = float("inf")
 DARK_TILE_PX = 16
 ONE_VALUE_SHARE = 0.5
 
@@ -241,8 +240,8 @@ def _other_lines(capture: Capture, others: Sequence[Capture]) -> list[Check]:
             name="distance to the nearest other line",
             value=abs(nearest.wavelength_nm - here),
             unit="nm",
-            limit=SAME_LINE_NM,
-            fail_limit=SAME_LINE_NM,
+            limit=NEAREST_LINE_NM,
+            fail_limit=NEAREST_LINE_NM,
             higher_is_better=True,
             advice=f"the line {nearest.title} is there already; remove one of the two, or correct its wavelength",
         )

@@ -12,7 +12,7 @@ NARROW_NM = 3.0  # lines up to this width show the mask sharp
 # Between a pixel and its neighbourhood: 0.7 % of an even light, 12 to 14 % of white light through mask and disperser.
 EVEN_PERCENT, EVEN_FAIL_PERCENT = 4.0, 8.0
 CODED_PERCENT, CODED_FAIL_PERCENT = 6.0, 3.0
-NEVER = float("inf")
+NEVER = float("inf")  # the limit of checks that warn and do not fail
 
 _RANDOM_MASKS = (System.SD_CASSI, System.DD_CASSI)
 _CODED = (CaptureKind.MASK, CaptureKind.LINE, CaptureKind.VERIFY, CaptureKind.WHITE)

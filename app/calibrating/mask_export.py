@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from livecassi.calibration import Calibration, CalibrationError, System
+from livecassi.calibration import Calibration, CalibrationError
 from livecassi.calibration.calibration import Array32
 from livecassi.calibration.whole_file import write_whole_file
 
@@ -34,6 +34,7 @@ def export_masks(calibration: Calibration, path: Path) -> tuple[int, int, int]:
     if path.suffix.lower() == ".mat":
         from scipy.io import savemat
 
+        # the stubs know names of files only, and take every keyword of NumPy for allow_pickle
         savemat(content, arrays, do_compression=True, oned_as="row")  # type: ignore[arg-type]
     else:
         np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
@@ -58,7 +59,7 @@ def _on_scene(masks: Array32, calibration: Calibration) -> Array32:
 
 def _on_camera(masks: Array32, calibration: Calibration) -> Array32:
     """`(C, H, W')`."""
-    if calibration.system not in (System.SD_CASSI, System.PMVIS):
+    if not calibration.system.single_disperser:
         return _on_scene(masks, calibration)
     height, width = calibration.measurement_shape
     shifted = np.zeros((len(masks), height, width), np.float32)

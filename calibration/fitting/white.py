@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from livecassi.calibration.calibration import Array32
 from livecassi.calibration.errors import CalibrationInvalidError
+from livecassi.calibration.fitting.line_profile import FWHM_PER_SIGMA
 
 _REACH_FWHM = 1.0  # on both sides of the centre: 98 % of a Gaussian
 _SAMPLES = 101  # per band
-_FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _weights(
 ) -> NDArray[np.float64]:
     """How much each reading `(L,)` of the spectrometer counts in a band: readings are joined by straight lines."""
     samples = centre + fwhm * np.linspace(-_REACH_FWHM, _REACH_FWHM, _SAMPLES)
-    profile = np.exp(-0.5 * (_FWHM_PER_SIGMA * (samples - centre) / fwhm) ** 2)
+    profile = np.exp(-0.5 * (FWHM_PER_SIGMA * (samples - centre) / fwhm) ** 2)
     seen = profile * np.maximum(np.interp(samples, bands_nm, response), 1e-12)
     right = np.clip(np.searchsorted(spectrum_nm, samples), 1, len(spectrum_nm) - 1)
     part = np.clip((samples - spectrum_nm[right - 1]) / (spectrum_nm[right] - spectrum_nm[right - 1]), 0, 1)
