@@ -17,6 +17,7 @@ SIGMA_PX = 0.1
 SIGMA_FAILS_PX = 0.25
 BLUE_GAP_NM = 8.0
 RED_GAP_NM = 30.0
+DISPERSED_PX = 1.0  # a bench that disperses less has none
 
 
 def judge_lines(fitted: LinesFitted) -> tuple[Check, ...]:
@@ -117,6 +118,7 @@ def _least_slope(curve: Curve) -> Check:
     wavelengths = np.arange(curve.range_nm[0], curve.range_nm[1] + 0.5, 0.5)
     direction = np.sign(float(np.diff(curve.shift_px(curve.range_nm))[0])) or 1.0
     slopes = direction * curve.slope_px_per_nm(wavelengths)
+    spread = float(np.ptp(curve.shift_px(wavelengths)))
     worst = int(np.argmin(slopes))
     return Check(
         name="least slope of the dispersion curve",
@@ -125,7 +127,9 @@ def _least_slope(curve: Curve) -> Check:
         limit=0,
         fail_limit=0,
         higher_is_better=True,
-        advice=f"the curve turns near {wavelengths[worst]:.0f} nm, expected one that only rises: a line was entered "
+        advice=f"all lines lie within {spread:.1f} px of each other: is the disperser in?"
+        if spread < DISPERSED_PX
+        else f"the curve turns near {wavelengths[worst]:.0f} nm, expected one that only rises: a line was entered "
         "wrongly or matched at a wrong place",
     )
 

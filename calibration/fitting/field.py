@@ -15,11 +15,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FieldFit:
-    """`constant + Σ terms · changes`, the constant's standard error, and residuals (NaN where nothing was measured)."""
+    """`constant + Σ terms · changes`, their standard errors (0 of terms that were not fitted), and residuals.
+
+    NaN where nothing was measured.
+    """
 
     constant: float
     terms: tuple[float, ...]
     sigma: float
+    term_sigmas: tuple[float, ...]
     residuals: Floats
 
 
@@ -47,4 +51,9 @@ def fit_field(measured: Floats, changes: Sequence[Floats]) -> FieldFit:
     covariance = np.linalg.pinv(design.T @ design) * scatter**2
     terms = np.zeros(len(changes))
     terms[fitted] = solved.x[1:]
-    return FieldFit(float(solved.x[0]), tuple(map(float, terms)), float(np.sqrt(covariance[0, 0])), residuals)
+    errors = np.sqrt(np.diag(covariance))
+    term_errors = np.zeros(len(changes))
+    term_errors[fitted] = errors[1:]
+    return FieldFit(
+        float(solved.x[0]), tuple(map(float, terms)), float(errors[0]), tuple(map(float, term_errors)), residuals
+    )

@@ -10,7 +10,7 @@ from livecassi.calibration.calibration import Array32, Calibration, CalibrationH
 from livecassi.calibration.capture import Capture
 from livecassi.calibration.checks import Check, Verdict, worst
 from livecassi.calibration.fitting.entries import record_of
-from livecassi.calibration.fitting.judging import judge, residual_tiles
+from livecassi.calibration.fitting.judging import judge, judge_white, residual_tiles
 from livecassi.calibration.fitting.line_kernel import band_kernel, convolve_columns
 from livecassi.calibration.fitting.parts import Parts, fit_parts
 from livecassi.calibration.fitting.settings import FitSettings, FitWatch
@@ -48,6 +48,7 @@ def fit_calibration(captures: Sequence[Capture], settings: FitSettings, watch: F
     watch = watch or FitWatch()
     parts = fit_parts(captures, settings, watch)
     checks = judge(parts)
+    checks = (*checks, *judge_white(parts, _assembled(parts, settings, record_of(parts, settings, checks))))
     calibration = _assembled(parts, settings, record_of(parts, settings, checks))
     watch.at("done", 1.0)
     return Fitted(

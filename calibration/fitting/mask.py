@@ -204,7 +204,7 @@ def _scaled(planes: Sequence[_Plane], solution: Array32, inner: tuple[slice, sli
     precision = sum((plane.precision() for plane in planes), np.zeros_like(solution))[inner]
     sigma = 1 / np.sqrt(precision + 1 / max(float(solution.var()), 1e-4)) / level
     dark, bright = np.percentile(known, [0.1, 99.9])
-    low = np.percentile(known[known <= (dark + bright) / 2], 10) / level
+    low = max(float(np.percentile(known[known <= (dark + bright) / 2], 10)) / level, 0.0)
     high = np.percentile(known[known >= (dark + bright) / 2], 90) / level
     return RecoveredMask(
         np.clip(mask / level, 0, 1).astype(np.float32),

@@ -26,7 +26,8 @@ class LineShift:
 
     In the middle of the picture; over the field, with u, v = -1..1 over the columns and rows of the whole picture,
     `dx + smile_px v² + tilt_px v + keystone_px u` and `dy + across_tilt_px u + across_keystone_px v`.
-    `sigma_px` and `across_sigma_px`: standard errors of dx and dy; `correlation`: median of the tiles;
+    `sigma_px` and `across_sigma_px`: standard errors of dx and dy; `bend_sigmas_px`: of smile, tilt and keystone;
+    `correlation`: median of the tiles;
     `tiles_px (2, P, Q)`: what the tiles deviate from the above along and across, NaN where none matched.
     """
 
@@ -41,6 +42,7 @@ class LineShift:
     across_keystone_px: float
     correlation: float
     tiles_px: Array32
+    bend_sigmas_px: tuple[float, float, float]
 
     @property
     def rms_px(self) -> float:
@@ -77,8 +79,9 @@ def measure_shift(
     if found.correlation < LEAST_OVERLAP_CORRELATION:
         raise CalibrationInvalidError(
             f"the picture of the line correlates with the mask by {found.correlation:.2f}, expected at least "
-            f"{LEAST_OVERLAP_CORRELATION:g} somewhere from {window[0][0]} to {window[0][1]} columns: check that the "
-            "mask is in, that only this line shines and is bright enough, and capture it again"
+            f"{LEAST_OVERLAP_CORRELATION:g} somewhere from {window[0][0]} to {window[0][1]} columns and "
+            f"{window[1][0]} to {window[1][1]} rows: check that the mask is in, that only this line shines and is "
+            "bright enough, that nothing moved, and capture it again"
         )
     if found.rival is not None:
         raise CalibrationInvalidError(
@@ -123,4 +126,5 @@ def _by_tiles(picture: Pattern, reference: Pattern, whole: tuple[int, int]) -> L
         across.terms[1],
         float(np.nanmedian(correlations)),
         np.stack([along.residuals, across.residuals]).astype(np.float32),
+        (along.term_sigmas[0], along.term_sigmas[1], along.term_sigmas[2]),
     )

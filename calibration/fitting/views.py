@@ -15,7 +15,8 @@ from livecassi.calibration.fitting.mask import MaskView, predict
 from livecassi.calibration.fitting.projection import Bend, Geometry
 from livecassi.calibration.fitting.shifts import LineShift, measure_shift
 
-MATCH_PX = 6  # a picture that lies farther from its prediction was not predicted at all
+MATCH_PX = 6  # so far about its prediction a picture is looked for at first
+FARTHEST_PX = 40  # and so far where it is not there
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,16 @@ class Reprojection:
 def reproject(mask: Array32, geometry: Geometry, picture: Array32, title: str) -> Reprojection:
     """Predict a picture `(H, W')` of the mask and measure how far it lies from the prediction.
 
-    Raises `CalibrationInvalidError` where the picture does not show the mask there at all.
+    A picture that moved by up to 40 columns and 8 rows is found, too, so that the checks tell how far. Raises
+    `CalibrationInvalidError` where it shows the mask nowhere.
     """
     height, width = picture.shape
     predicted = predict(mask, geometry, (height, width))
-    try:
-        return Reprojection(predicted, measure_shift(picture, predicted, expected=(0.0, 0.0), search_px=MATCH_PX))
-    except CalibrationInvalidError as error:
-        raise CalibrationInvalidError(
-            f"{title} does not show the mask within {MATCH_PX} px of where the calibration puts it ({error})"
-        ) from error
+    for reach in (MATCH_PX, FARTHEST_PX):
+        try:
+            return Reprojection(predicted, measure_shift(picture, predicted, expected=(0.0, 0.0), search_px=reach))
+        except CalibrationInvalidError as error:
+            told = error
+    raise CalibrationInvalidError(
+        f"{title} does not show the mask within {FARTHEST_PX} px of where the calibration puts it ({told})"
+    ) from told
