@@ -56,6 +56,12 @@ def choose_bands(curve: Curve, choice: BandChoice) -> Bands:
     rows = powers(wavelengths, curve.terms) - powers(wavelengths[0], curve.terms)
     covariance = rows @ np.array(curve.covariance) @ rows.T
     edges = curve.shift_px(_edges_nm(wavelengths)) - float(curve.shift_px(wavelengths[0]))
+    if np.any(np.diff(edges) <= 0):
+        raise CalibrationInvalidError(
+            f"the curve of the lines from {curve.range_nm[0]:g} to {curve.range_nm[1]:g} nm turns at an end of the "
+            f"bands from {wavelengths[0]:.1f} to {wavelengths[-1]:.1f} nm, expected one that rises over all of them; "
+            "capture lines near the ends of the band, or choose a narrower one"
+        )
     return Bands(wavelengths, shifts, covariance, edges)
 
 

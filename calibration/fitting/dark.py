@@ -14,6 +14,7 @@ from livecassi.calibration.errors import CalibrationInvalidError
 HOT_DEVIATIONS = 6.0  # robust standard deviations beyond which a pixel's level or noise is out of the ordinary
 FEWEST_FRAMES_FOR_NOISE = 8  # with fewer the noise of one pixel is known too badly to judge it
 HOT_WARN_PERCENT, HOT_FAIL_PERCENT = 0.1, 1.0
+LEAST_HOT_DN, LEAST_NOISY_DN = 1.0, 0.6  # what rounding to whole numbers can do to a level and to its noise
 CLIPPED_WARN_PERCENT, CLIPPED_FAIL_PERCENT = 1.0, 10.0
 DRIFT_WARN, DRIFT_FAIL = 0.1, 0.5  # of the level between the halves of a capture, in units of the noise of one frame
 _ROUNDING_VARIANCE = 1 / 12  # of whole digital numbers
@@ -67,7 +68,7 @@ def fit_dark(darks: Sequence[Capture], exposure_us: float | None = None) -> Dark
     exposures = np.array(list(measured))
     rate = _rates(exposures, np.stack(list(measured.values()))) if len(measured) > 1 else None
     longest = measured[float(exposures.max())]
-    hot = _outliers(longest) | _noisy(groups[float(exposures.max())])
+    hot = _outliers(longest, LEAST_HOT_DN) | _noisy(groups[float(exposures.max())])
     noise, noise_sigma = _read_noise(groups[float(exposures.min())], hot)
     usual = ~hot
     rate_dn_s = None if rate is None else 1e6 * float(rate[usual].mean())
@@ -121,9 +122,9 @@ def _robust_spread(values: Array32) -> float:
     return _SIGMAS_PER_MAD * float(np.median(np.abs(values - np.median(values))))
 
 
-def _outliers(values: Array32) -> NDArray[np.bool_]:
-    spread = max(_robust_spread(values), 1e-3 * float(values.std()), 1e-6)
-    far: NDArray[np.bool_] = np.abs(values - np.median(values)) > HOT_DEVIATIONS * spread
+def _outliers(values: Array32, least_dn: float) -> NDArray[np.bool_]:
+    spread = max(_robust_spread(values), 1e-3 * float(values.std()))
+    far: NDArray[np.bool_] = np.abs(values - np.median(values)) > max(HOT_DEVIATIONS * spread, least_dn)
     return far
 
 
@@ -132,7 +133,7 @@ def _noisy(captures: Sequence[Capture]) -> NDArray[np.bool_]:
     found = np.zeros(captures[0].shape, bool)
     for capture in captures:
         if capture.noise is not None and capture.frames >= FEWEST_FRAMES_FOR_NOISE:
-            found |= _outliers(capture.noise)
+            found |= _outliers(capture.noise, LEAST_NOISY_DN)
     return found
 
 

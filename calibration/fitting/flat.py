@@ -21,6 +21,8 @@ LIT_SHARE = 0.3  # of the expected light, above which a pixel shapes the vignett
 PIXEL_SHARE = 0.2  # of the expected light, above which a pixel's own response is measured
 ORDER_EXPECTED, ORDER_ALONE = 4, 2  # of the polynomial: with and without the light that is expected
 UNEVEN_WARN_PERCENT, UNEVEN_FAIL_PERCENT = 1.0, 3.0
+WORST_WARN_PERCENT, WORST_FAIL_PERCENT = 3.0, 10.0  # where it is most uneven; 0.1 on the simulated bench
+WORST_PERCENTILE = 99.5
 SLOPE_LIMIT = 0.35  # of the light per width of the frame, above which not all bands arrive
 LEVEL_WARN_PERCENT, LEVEL_FAIL_PERCENT = 15.0, 4.0
 _SURFACE_PIXELS = 40_000  # that suffice for a polynomial
@@ -95,7 +97,7 @@ def fit_flat(flats: Sequence[Capture], dark: DarkFit, expected: Array32 | None =
         float(np.median(error[lit])),
         100 * (1 - float(np.percentile(vignetting[lit], 0.1) / np.percentile(vignetting[lit], 99.9))),
         100 * spread,
-        _checks(light, 100 * float(wide[lit].std())),
+        _checks(light, 100 * float(wide[lit].std()), _worst(wide, lit)),
     )
 
 
@@ -202,7 +204,14 @@ def _pixel_response(ratio: Array32, error: Array32, enough: NDArray[np.bool_]) -
     return np.clip(response, 0.2, 5).astype(np.float32), float(np.sqrt(variance))
 
 
-def _checks(light: _Light, uneven_percent: float) -> tuple[Check, ...]:
+def _worst(wide: Array32, lit: NDArray[np.bool_]) -> tuple[float, int, int]:
+    """The largest unevenness in percent, and the row and column around which it lies."""
+    off = np.where(lit, np.abs(wide - 1), 0)
+    row, column = np.unravel_index(int(np.argmax(off)), off.shape)
+    return 100 * float(np.percentile(off[lit], WORST_PERCENTILE)), int(row), int(column)
+
+
+def _checks(light: _Light, uneven_percent: float, worst: tuple[float, int, int]) -> tuple[Check, ...]:
     return (
         Check(
             name="light of the brightest flat, of full scale",
@@ -220,5 +229,13 @@ def _checks(light: _Light, uneven_percent: float) -> tuple[Check, ...]:
             limit=UNEVEN_WARN_PERCENT,
             fail_limit=UNEVEN_FAIL_PERCENT,
             advice="look for dust, folds of the white target or shadows, and defocus the target",
+        ),
+        Check(
+            name="unevenness of the flat where it is worst",
+            value=worst[0],
+            unit="%",
+            limit=WORST_WARN_PERCENT,
+            fail_limit=WORST_FAIL_PERCENT,
+            advice=f"look for a shadow, a fold or dust around row {worst[1]}, column {worst[2]}",
         ),
     )

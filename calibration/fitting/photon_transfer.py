@@ -18,7 +18,10 @@ from livecassi.calibration.fitting.dark import DarkFit, fit_dark, require_alike
 FEWEST_FRAMES = 4
 NONLINEARITY_WARN_PERCENT, NONLINEARITY_FAIL_PERCENT = 1.0, 3.0
 BEND_WARN_PERCENT, BEND_FAIL_PERCENT = 3.0, 10.0
+_FEWEST_BINS = 3
 _BINS = 24  # of signal, per capture
+_ROUNDING_VARIANCE = 1 / 12  # of whole digital numbers, where the noise is not far below one of them
+_LEAST_VARIANCE = 0.25  # DN²: below it rounding hides the noise
 _HEADROOM = 5.0  # standard deviations that a usable pixel stays below full scale
 _USED_SHARE = (0.05, 0.95)  # of the capacity, between which linearity is judged (EMVA 1288)
 
@@ -69,10 +72,12 @@ def photon_transfer(flats: Sequence[Capture], darks: Sequence[Capture]) -> Photo
     curve = _curve(noisy, darks, dark)
     turning = _turning_point(curve, ceiling)
     used = (curve.signal < min(0.9 * turning, ceiling)) & (curve.signal > 0.01 * ceiling)
-    if used.sum() < 3:
+    clear = used & (curve.variance > _LEAST_VARIANCE)
+    used = clear if clear.sum() >= _FEWEST_BINS else used
+    if used.sum() < _FEWEST_BINS:
         raise CalibrationInvalidError(
-            f"{int(used.sum())} bins of the flats are lit and unsaturated, expected at least 3; take flats between "
-            "15 % and 85 % of saturation"
+            f"{int(used.sum())} bins of the flats are lit and unsaturated, expected at least {_FEWEST_BINS}; take flats "
+            "between 15 % and 85 % of saturation"
         )
     signal, variance, weight = curve.signal[used], curve.variance[used], 1 / curve.error[used] ** 2
     gain = float((weight * signal * variance).sum() / (weight * signal**2).sum())
@@ -117,7 +122,7 @@ def _dark_variance(darks: Sequence[Capture], usual: NDArray[np.bool_]) -> float:
     found = [float((c.noise[usual].astype(np.float64) ** 2).mean()) for c in darks if c.noise is not None]
     if not found:
         raise CalibrationInvalidError("no dark has two frames or more; repeat it with 32 frames")
-    return float(np.mean(found))
+    return max(float(np.mean(found)), _ROUNDING_VARIANCE)  # a dark finer than the steps shows no rounding either
 
 
 def _turning_point(curve: _Curve, ceiling: float) -> float:

@@ -108,3 +108,9 @@ def test_the_point_spread_of_each_band_softens_its_mask() -> None:
     along = [np.abs(np.diff(mask, axis=1)).mean() for mask in masks]
     assert across[7] / across[6] < 0.9
     assert across[7] / across[6] < along[7] / along[6] - 0.05
+
+
+def test_bands_where_the_curve_turns_are_refused() -> None:
+    turned = replace(curve(), coefficients=(60.0, -16.0, 1.5), range_nm=(455.0, 640.0))
+    with pytest.raises(CalibrationInvalidError, match=r"turns at an end of the bands from 433.0 to 453.0 nm"):
+        choose_bands(turned, BandChoice(wavelengths_nm=(433.0, 443.0, 453.0)))

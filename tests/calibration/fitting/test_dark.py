@@ -100,3 +100,12 @@ def test_darks_that_do_not_belong_together_are_refused() -> None:
         fit_dark([])
     with pytest.raises(CalibrationInvalidError, match="take all of them with the same settings"):
         fit_dark([dim()[1][0], lab(System.SD_CASSI).dark(frames=2)])
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_a_sensor_whose_steps_are_coarser_than_its_noise_has_no_more_hot_pixels(bits: int) -> None:
+    sensor = Sensor(bit_depth=bits, offset_dn=12.5, hot_pixel_share=0.0)
+    made = lab(System.DD_CASSI, sensor=sensor)
+    found = fit_dark([made.dark(1_000.0), made.dark(4_000.0)])
+    assert found.hot_pixels.sum() == 0
+    assert worst(found.checks) is Verdict.PASS

@@ -1,3 +1,5 @@
+import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -104,6 +106,19 @@ def test_a_shadow_is_told() -> None:
     shadow[30:60, 40:80] = 0.9
     found = fit_flat([Capture(**{**vars(flat), "mean": flat.mean * shadow}) for flat in flats], dark, expected(made))
     assert any("unevenness" in check.name and check.verdict is not Verdict.PASS for check in found.checks)
+
+
+@pytest.mark.parametrize(("depth", "verdict"), [(0.05, Verdict.WARN), (0.25, Verdict.FAIL)])
+def test_a_small_shadow_is_told_with_its_place(depth: float, verdict: Verdict) -> None:
+    made, flats, dark = captured(System.DD_CASSI)
+    shadow = np.ones(flats[0].shape, np.float32)
+    shadow[34:54, 100:120] = 1 - depth
+    found = fit_flat([replace(flat, mean=flat.mean * shadow) for flat in flats], dark, expected(made))
+    worst_place = next(check for check in found.checks if check.name == "unevenness of the flat where it is worst")
+    assert worst_place.verdict is verdict, worst_place.words
+    row, column = (int(number) for number in re.findall(r"row (\d+), column (\d+)", worst_place.words)[0])
+    assert 34 <= row < 54
+    assert 100 <= column < 120
 
 
 def test_the_light_of_an_open_aperture_has_two_ramps() -> None:

@@ -37,6 +37,15 @@ def test_the_sensor_is_recovered(system: System, sensor: Sensor) -> None:
     assert worst(found.checks) is Verdict.PASS
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+def test_steps_that_are_coarser_than_the_noise_of_the_dark(bits: int) -> None:
+    sensor = Sensor(bit_depth=bits, offset_dn=3.0)
+    _, flats, darks = captured(System.DD_CASSI, sensor)
+    found = photon_transfer(flats, darks)
+    assert found.electrons_per_dn == pytest.approx(1 / sensor.dn_per_electron, rel=0.03)
+    assert worst(found.checks) is Verdict.PASS
+
+
 def test_saturated_flats_do_not_count() -> None:
     made, flats, darks = captured(System.SD_CASSI)
     clipped = made.flat(8000.0)
