@@ -1,7 +1,7 @@
 """From what an operator names - a simulated bench, a file, a camera - to a source with its calibration."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -161,14 +161,9 @@ def _recorded_rate(sequence: FrameSequence) -> float:
 def _open_camera(request: SourceRequest) -> Opened:
     from livecassi.drivers.harvester import HarvesterCamera
 
-    producers = [request.producer] if request.producer is not None else find_producers()
-    if not producers:
-        raise SourceNotFoundError(
-            "no GenTL producer was found on GENICAM_GENTL64_PATH; install the software of the camera's vendor, "
-            "or name its producer with --producer FILE.cti"
-        )
+    producer = find_producer(request)
     calibration = load_calibration(request.calibration) if request.calibration is not None else _calibration_in_use()
-    camera = HarvesterCamera(_producer_of(producers, request.serial), request.serial or None)
+    camera = HarvesterCamera(producer, request.serial or None)
     try:
         _check_belongs(calibration, camera.info, named=request.calibration is not None)
         camera.configure(SourceSettings(frame_rate_hz=request.frame_rate_hz))
@@ -205,9 +200,20 @@ def _check_belongs(calibration: Calibration, info: SourceInfo, *, named: bool) -
         ) from error
 
 
-def _producer_of(producers: Sequence[Path], serial: str) -> Path:
+def find_producer(request: SourceRequest) -> Path:
+    """The producer that was named, the only one there is, or the first that lists the camera.
+
+    Raises `SourceNotFoundError`.
+    """
+    producers = [request.producer] if request.producer is not None else find_producers()
+    if not producers:
+        raise SourceNotFoundError(
+            "no GenTL producer was found on GENICAM_GENTL64_PATH; install the software of the camera's vendor, "
+            "or name its producer with --producer FILE.cti"
+        )
     if len(producers) == 1:
         return producers[0]
+    serial = request.serial
     cameras = {producer: list_cameras(producer) for producer in producers}
     for producer, found in cameras.items():
         if any(camera.serial == serial or not serial for camera in found):

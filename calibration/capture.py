@@ -121,22 +121,21 @@ def capture_frames(
             "ask for fewer frames or use a longer source"
         )
     first = average.first
-    spread = average.noise()
     return Capture(
-        kind,
-        average.mean.astype(np.float32),
-        spread,
-        None if count == 1 else average.halves(),
-        count,
-        first.exposure_us,
-        first.gain_db,
-        first.bit_depth,
-        average.temperature_c,
-        average.saturated,
-        tuple(average.hashes),
-        camera_serial,
-        datetime.now(UTC).isoformat(timespec="milliseconds"),
-        line,
+        kind=kind,
+        mean=average.mean.astype(np.float32),
+        noise=average.noise(),
+        halves=None if count == 1 else average.halves(),
+        frames=count,
+        exposure_us=first.exposure_us,
+        gain_db=first.gain_db,
+        bit_depth=first.bit_depth,
+        temperature_c=average.temperature_c,
+        saturated_fraction=average.saturated,
+        frame_hashes=tuple(average.hashes),
+        camera_serial=camera_serial,
+        captured=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        line=line,
     )
 
 

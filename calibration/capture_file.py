@@ -78,20 +78,20 @@ def _capture(file: Any) -> Capture:
     attrs = file.attrs
     arrays: dict[str, Array32] = {name: np.asarray(file[name][()], np.float32) for name in _ARRAYS if name in file}
     return Capture(
-        CaptureKind(attrs["kind"]),
-        arrays["mean"],
-        arrays.get("noise"),
-        arrays.get("halves"),
-        int(attrs["frames"]),
-        float(attrs["exposure_us"]),
-        float(attrs["gain_db"]),
-        int(attrs["bit_depth"]),
-        float(attrs["temperature_c"]) if "temperature_c" in attrs else None,
-        float(attrs["saturated_fraction"]),
-        tuple(str(attrs["frame_hashes"]).split("\n")),
-        str(attrs["camera_serial"]),
-        str(attrs["captured"]),
-        _line(attrs) if "wavelength_nm" in attrs else None,
+        kind=CaptureKind(attrs["kind"]),
+        mean=arrays["mean"],
+        noise=arrays.get("noise"),
+        halves=arrays.get("halves"),
+        frames=int(attrs["frames"]),
+        exposure_us=float(attrs["exposure_us"]),
+        gain_db=float(attrs["gain_db"]),
+        bit_depth=int(attrs["bit_depth"]),
+        temperature_c=float(attrs["temperature_c"]) if "temperature_c" in attrs else None,
+        saturated_fraction=float(attrs["saturated_fraction"]),
+        frame_hashes=tuple(str(attrs["frame_hashes"]).split("\n")),
+        camera_serial=str(attrs["camera_serial"]),
+        captured=str(attrs["captured"]),
+        line=_line(attrs) if "wavelength_nm" in attrs else None,
     )
 
 

@@ -16,10 +16,10 @@ from livecassi.calibration.correct import EXPOSURE_TOLERANCE, GAIN_TOLERANCE_DB
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.drivers import Frame, SourceLostError
 
-__all__ = ["capture_step", "judge_capture", "missing_steps"]
+__all__ = ["capture_step", "judge_capture", "missing_steps", "stands_for"]
 
 STALE_FRAMES = 30  # so many frames of the exposure before may still come after the camera was set
-SAME_LINE_NM = 1e-3
+SAME_LINE_NM = 1e-3  # what a wavelength may lose on its way through a file
 
 
 def capture_step(

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from livecassi.app.calibrating.plan import CalibrationPlan
 from livecassi.app.calibrating.rig import ManualRig, Rig, SimulatedRig
-from livecassi.app.opening import SourceKind, SourceRequest
+from livecassi.app.opening import SourceKind, SourceRequest, find_producer
 from livecassi.app.prototype import open_prototype
-from livecassi.drivers import SourceNotFoundError, SourceUnsupportedError
+from livecassi.drivers import SourceUnsupportedError
 from livecassi.drivers.clock import ManualClock
 
 
@@ -32,24 +31,8 @@ def open_rig(request: SourceRequest, plan: CalibrationPlan, ask: Callable[[str],
         )
     from livecassi.drivers.harvester import HarvesterCamera
 
-    camera = HarvesterCamera(_producer(request.producer, request.serial), request.serial or None)
+    camera = HarvesterCamera(find_producer(request), request.serial or None)
     try:
         yield ManualRig(camera, ask)
     finally:
         camera.close()
-
-
-def _producer(named: Path | None, serial: str) -> Path:
-    """The producer that was named, the only one, or the one that lists the camera. Raises `SourceNotFoundError`."""
-    from livecassi.drivers.producers import find_producers, list_cameras
-
-    producers = [named] if named is not None else find_producers()
-    if len(producers) == 1:
-        return producers[0]
-    for producer in producers:
-        if any(camera.serial == serial or not serial for camera in list_cameras(producer)):
-            return producer
-    raise SourceNotFoundError(
-        f"no camera{f' {serial}' if serial else ''} was found through {len(producers)} GenTL producers; connect it, "
-        "install the software of its vendor, or name its producer with --producer FILE.cti"
-    )
