@@ -6,6 +6,7 @@ from livecassi.calibration.calibration import Array32
 from livecassi.calibration.capture import Capture
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.registration import translation
+from livecassi.calibration.fitting.robust import robust_sigma
 from livecassi.drivers.opencv import cv2
 
 TILE_PX = 64
@@ -38,7 +39,7 @@ def fine_structure(values: Array32) -> float:
     around = np.asarray(cv2.GaussianBlur(np.asarray(values, np.float32), (0, 0), FINE_PX), np.float32)
     level = LIT_SHARE * float(np.percentile(around, 99))
     lit = around > max(level, 1e-6)
-    return 1.4826 * float(np.median(np.abs(values[lit] / around[lit] - 1))) if lit.any() else 0.0
+    return robust_sigma(values[lit] / around[lit] - 1) if lit.any() else 0.0
 
 
 def motion_px(capture: Capture) -> float | None:

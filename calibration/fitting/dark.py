@@ -10,6 +10,7 @@ from livecassi.calibration.calibration import Array32
 from livecassi.calibration.capture import Capture
 from livecassi.calibration.checks import Check
 from livecassi.calibration.errors import CalibrationInvalidError
+from livecassi.calibration.fitting.robust import robust_sigma
 
 HOT_DEVIATIONS = 6.0  # robust standard deviations beyond which a pixel's level or noise is out of the ordinary
 FEWEST_FRAMES_FOR_NOISE = 8  # with fewer the noise of one pixel is known too badly to judge it
@@ -18,7 +19,6 @@ LEAST_HOT_DN, LEAST_NOISY_DN = 1.0, 0.6  # what rounding to whole numbers can do
 CLIPPED_WARN_PERCENT, CLIPPED_FAIL_PERCENT = 1.0, 10.0
 DRIFT_WARN, DRIFT_FAIL = 0.1, 0.5  # of the level between the halves of a capture, in units of the noise of one frame
 _ROUNDING_VARIANCE = 1 / 12  # of whole digital numbers
-_SIGMAS_PER_MAD = 1.4826
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _rates(exposures_us: NDArray[np.float64], means: Array32) -> Array32:
 
 
 def _robust_spread(values: Array32) -> float:
-    return _SIGMAS_PER_MAD * float(np.median(np.abs(values - np.median(values))))
+    return robust_sigma(values - np.median(values))
 
 
 def _outliers(values: Array32, least_dn: float) -> NDArray[np.bool_]:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from livecassi.calibration.fitting.robust import robust_sigma
+
 _SPARE_TILES = 3  # a term is fitted where so many more tiles than terms are there
 _LEAST_SPREAD = 0.15  # of a term over the tiles, else it is not told from the constant
 
@@ -39,7 +41,7 @@ def fit_field(measured: Floats, changes: Sequence[Floats]) -> FieldFit:
     design = np.column_stack([np.ones(len(values)), *(columns[k] for k in fitted)])
     first = np.linalg.lstsq(design, values, rcond=None)[0]
     first[0] += np.median(values - design @ first)
-    spread = max(1.4826 * float(np.median(np.abs(values - design @ first))), 1e-3)
+    spread = max(robust_sigma(values - design @ first), 1e-3)
 
     def left(parameters: Floats) -> Floats:
         return np.asarray((design @ parameters - values) / spread)
@@ -47,7 +49,7 @@ def fit_field(measured: Floats, changes: Sequence[Floats]) -> FieldFit:
     solved = least_squares(left, first, loss="soft_l1", f_scale=2.0)
     residuals = np.full(measured.shape, np.nan)
     residuals[there] = values - design @ solved.x
-    scatter = max(1.4826 * float(np.median(np.abs(residuals[there]))), 1e-3)
+    scatter = max(robust_sigma(residuals[there]), 1e-3)
     covariance = np.linalg.pinv(design.T @ design) * scatter**2
     terms = np.zeros(len(changes))
     terms[fitted] = solved.x[1:]

@@ -12,6 +12,7 @@ from livecassi.calibration.checks import Check
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.dark import DarkFit, require_alike
 from livecassi.calibration.fitting.open_light import open_light
+from livecassi.calibration.fitting.robust import robust_sigma
 from livecassi.drivers.opencv import cv2
 
 __all__ = ["FlatFit", "fit_flat", "open_light"]
@@ -167,8 +168,8 @@ def _smooth_surface(values: Array32, lit: NDArray[np.bool_], order: int) -> Arra
     factors = np.zeros(len(terms))
     for _ in range(3):
         factors = np.asarray(np.linalg.lstsq(design[chosen], wanted[chosen])[0], np.float64)
-        off = np.abs(wanted - design @ factors)
-        chosen = off <= 4 * 1.4826 * np.median(off[chosen])
+        off = wanted - design @ factors
+        chosen = np.abs(off) <= 4 * robust_sigma(off[chosen])
     surface = np.polynomial.polynomial.polyval2d(x, y, _square(factors, terms)).astype(np.float32)
     return np.maximum(surface, np.float32(0.05 * surface[lit].mean()))
 
@@ -195,7 +196,7 @@ def _pixel_response(ratio: Array32, error: Array32, enough: NDArray[np.bool_]) -
     """Deviations from 1, each shrunk by its share of noise; and their standard deviation without noise."""
     deviation = np.where(enough, ratio - 1, 0)
     usual = enough & (np.abs(deviation) < 0.5)
-    typical = 1.4826 * float(np.median(np.abs(deviation[usual]))) if usual.any() else 0.0
+    typical = robust_sigma(deviation[usual]) if usual.any() else 0.0
     noise = np.where(enough, error, 1)
     variance = max(typical**2 - float(np.median(noise[usual] ** 2)) if usual.any() else 0.0, 0.0)
     kept = np.maximum(deviation**2 - noise**2, 0) > 25 * variance  # defects are no noise: keep them whole

@@ -10,6 +10,7 @@ from livecassi.calibration.calibration import System
 from livecassi.calibration.checks import Check
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.parts import Parts
+from livecassi.calibration.fitting.robust import robust_sigma
 from livecassi.calibration.fitting.second_light import SecondLight, second_light
 from livecassi.calibration.fitting.sorting import line_of
 from livecassi.calibration.fitting.views import Reprojection
@@ -41,7 +42,7 @@ def registration_px(lines: Sequence[Reprojection]) -> float:
     known = np.isfinite(tiles).all(axis=0)
     if not known.any():
         return math.inf
-    within = 1.4826 * float(np.median(np.abs(tiles[:, known])))
+    within = robust_sigma(tiles[:, known])
     between = np.mean([line.off_px**2 for line in lines])
     return float(np.sqrt(between + 2 * within**2))
 

@@ -14,6 +14,7 @@ from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.brightness import Brightness, even, fit_brightness
 from livecassi.calibration.fitting.line_kernel import POINT, Kernel
 from livecassi.calibration.fitting.projection import STRAIGHT, Bend, Geometry, Projection
+from livecassi.calibration.fitting.robust import robust_sigma
 
 _ROWS_PAD = 6
 _ITERATIONS = (12, 25)
@@ -134,7 +135,7 @@ class _Plane:
         self._wanted = (self.picture - np.float32(brightness.background)) / np.float32(level)
         off = (self._wanted - self._gain * self.projection.forward(mask)) * self.counts
         off *= self.projection.forward(known) > _KNOWN
-        self.residual = 1.4826 * float(np.median(np.abs(off[off != 0]))) if off.any() else _MODEL_ERROR
+        self.residual = robust_sigma(off[off != 0]) if off.any() else _MODEL_ERROR
         good = self.counts * (np.abs(off) <= max(_OUTLIER_SIGMA * self.residual, least))
         good *= (self._wanted >= _POSSIBLE[0]) & (self._wanted <= _POSSIBLE[1])
         self._weights = np.asarray(good / (self.residual**2 + _MODEL_ERROR**2), np.float32)

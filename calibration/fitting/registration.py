@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from livecassi.calibration.calibration import Array32
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.pattern import Pattern, pattern
+from livecassi.calibration.fitting.robust import robust_sigma
 from livecassi.calibration.fitting.tiles import find_tiles, tile_centres, tile_offset, tile_size
 from livecassi.drivers.opencv import cv2
 
@@ -182,6 +183,6 @@ def _judged(image: Pattern, reference: Pattern, matrix: Matrix, correlation: flo
             deviation[:, p, q] = offset[:2]
     matched = np.isfinite(deviation[0])
     inliers = int(matched.sum())
-    spread = 1.4826 * np.median(np.abs(deviation[:, matched])) if inliers else float("nan")
-    sigma = float(spread / np.sqrt(max(inliers, 1)))
-    return Registration(matrix, correlation, float(spread), sigma, deviation, inliers, matched.size)
+    spread = robust_sigma(deviation[:, matched]) if inliers else float("nan")
+    sigma = spread / np.sqrt(max(inliers, 1))
+    return Registration(matrix, correlation, spread, float(sigma), deviation, inliers, matched.size)

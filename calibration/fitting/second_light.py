@@ -13,6 +13,7 @@ from scipy import fft
 from livecassi.calibration.calibration import Array32
 from livecassi.calibration.fitting.brightness import fit_brightness
 from livecassi.calibration.fitting.projection import Geometry
+from livecassi.calibration.fitting.robust import robust_sigma
 from livecassi.drivers.opencv import cv2
 
 NEAREST_PX = 4.0  # from the line's own smear
@@ -42,7 +43,7 @@ def second_light(picture: Array32, predicted: Array32, mask: Array32, geometry: 
     other = np.abs(shifts - geometry.shift_px) > reach
     if other.sum() < 8:
         return SecondLight(0.0, 0)
-    noise = 1.4826 * float(np.median(np.abs(shares[other] - np.median(shares[other]))))
+    noise = robust_sigma(shares[other] - np.median(shares[other]))
     best = int(np.argmax(np.where(other, shares, -np.inf)))
     found = float(shares[best])
     return SecondLight(found if found > SIGNIFICANCE * noise else 0.0, int(shifts[best]) - own)

@@ -11,6 +11,7 @@ from livecassi.calibration.fitting.field import FieldFit, fit_field
 from livecassi.calibration.fitting.line_kernel import Kernel, convolve_columns
 from livecassi.calibration.fitting.overlap import best_overlap
 from livecassi.calibration.fitting.pattern import Pattern, pattern
+from livecassi.calibration.fitting.robust import robust_sigma
 from livecassi.calibration.fitting.tiles import tile_centres, tile_offset, tile_size
 
 LARGEST_SHIFT_PX = 80  # of a line against the mask without disperser
@@ -47,7 +48,7 @@ class LineShift:
     @property
     def rms_px(self) -> float:
         """What the tiles deviate, robust, per axis."""
-        return float(1.4826 * np.median(np.abs(self.tiles_px[np.isfinite(self.tiles_px)])))
+        return robust_sigma(self.tiles_px[np.isfinite(self.tiles_px)])
 
 
 def measure_shift(
