@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from livecassi.app.calibration_look import BLUE, INK, QUIET, RED, open_axes
 from livecassi.calibration import Calibration
-from livecassi.calibration.fitting.dispersion_curve import Curve, recorded_curve
+from livecassi.calibration.dispersion_curve import Curve, recorded_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

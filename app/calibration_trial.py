@@ -16,8 +16,8 @@ from livecassi.calibration import Calibration, Corrector, System
 from livecassi.calibration.bench.state import BenchState
 from livecassi.calibration.capture import Capture, CaptureKind
 from livecassi.calibration.checks import Verdict
+from livecassi.calibration.dispersion_curve import recorded_curve
 from livecassi.calibration.errors import CalibrationInvalidError
-from livecassi.calibration.fitting.dispersion_curve import recorded_curve
 from livecassi.calibration.fitting.fit import fit_calibration
 from livecassi.drivers import SourceSettings
 from livecassi.drivers.clock import ManualClock

@@ -29,6 +29,11 @@ class System(StrEnum):
         return self in (System.SD_CASSI, System.PMVIS)
 
     @property
+    def random_mask(self) -> bool:
+        """True where the coded aperture is usually random, half of it open; else it is a comb that repeats itself."""
+        return self in (System.SD_CASSI, System.DD_CASSI)
+
+    @property
     def mask_direction(self) -> int:
         """+1 where the picture of the mask moves towards larger columns with growing shift, -1 where it moves back."""
         return 1 if self.single_disperser else -1

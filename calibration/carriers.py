@@ -3,8 +3,8 @@
 import numpy as np
 
 from livecassi.calibration.calibration import Array32, Calibration
+from livecassi.calibration.dispersion_curve import recorded_curve
 from livecassi.calibration.errors import CalibrationMismatchError
-from livecassi.calibration.fitting.dispersion_curve import recorded_curve
 from livecassi.calibration.sensing import sensing_model, shift_taps
 
 BEYOND_NM = 10.0  # how far outside the bands a line may lie

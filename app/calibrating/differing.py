@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.calibration import Calibration, CalibrationInvalidError
-from livecassi.calibration.fitting.dispersion_curve import recorded_curve
+from livecassi.calibration.dispersion_curve import recorded_curve
 
 LEAST_PX = 1e-3  # smaller is not told
 LEAST_SHARE = 1e-4

@@ -14,7 +14,6 @@ EVEN_PERCENT, EVEN_FAIL_PERCENT = 4.0, 8.0
 CODED_PERCENT, CODED_FAIL_PERCENT = 6.0, 3.0
 NEVER = float("inf")  # the limit of checks that warn and do not fail
 
-_RANDOM_MASKS = (System.SD_CASSI, System.DD_CASSI)
 _CODED = (CaptureKind.MASK, CaptureKind.LINE, CaptureKind.VERIFY, CaptureKind.WHITE)
 _INSTEAD = {
     CaptureKind.MASK: "is the mask in, and the disperser out?",
@@ -26,7 +25,7 @@ _INSTEAD = {
 def judge_pattern(capture: Capture, values: Array32, system: System) -> list[Check]:
     """Checks of a capture with light, `values (H, W')` above its dark."""
     checks = []
-    if system in _RANDOM_MASKS:
+    if system.random_mask:
         if capture.kind is CaptureKind.FLAT:
             checks.append(_even(values))
         elif capture.kind is CaptureKind.MASK or _narrow(capture):

@@ -12,7 +12,6 @@ from livecassi.drivers.opencv import cv2
 OVERSAMPLING = 4
 MARGIN_PX = 6  # columns drawn beyond the calibrated part, on both sides
 _SINC_REACH = 16  # fine pixels
-_RANDOM = (System.SD_CASSI, System.DD_CASSI)  # random squares; the others have combs
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class CodedAperture:
         whole = np.round(drift).astype(int)
         if not inserted:
             pattern = np.ones((height * OVERSAMPLING, columns * OVERSAMPLING), np.float32)
-        elif system in _RANDOM:
+        elif system.random_mask:
             place = _place(height, columns, design)
             place[:, 2] += whole
             pattern = _random_pattern(height, columns, seed, design, place)
@@ -91,7 +90,7 @@ def drawing(system: System, height: int, width: int, seed: int, design: Aperture
     real one to within a pixel.
     """
     columns = width + 2 * MARGIN_PX
-    if system in _RANDOM:
+    if system.random_mask:
         pattern = _random_pattern(height, columns, seed, design, _drawn_place(height, columns, design))
     else:
         pattern = _comb(system, height, columns, (0, 0))
@@ -104,7 +103,7 @@ def registration(system: System, height: int, width: int, design: ApertureDesign
 
     Pixels; whole numbers are the middles of pixels, as in OpenCV.
     """
-    if system not in _RANDOM:
+    if not system.random_mask:
         return np.eye(2, 3)
     columns = width + 2 * MARGIN_PX
     real, drawn = _place(height, columns, design), _drawn_place(height, columns, design)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecassi.calibration.calibration import Array32, Calibration
+from livecassi.calibration.dispersion_curve import Curve, Floats, powers, recorded_curve
 from livecassi.calibration.errors import CalibrationInvalidError
-from livecassi.calibration.fitting.dispersion_curve import Curve, Floats, powers
 from livecassi.calibration.fitting.settings import BandChoice
 
 FARTHEST_SIGMA_PX = 1.5  # a curve known worse than that says nothing about a band
@@ -106,10 +106,8 @@ def _edges_nm(wavelengths: Floats) -> Floats:
 def _band_limits(calibration: Calibration) -> tuple[Floats, Floats]:
     """Lower and upper shift of each band's light: from the curve where there is one, else halfway in shift."""
     shifts = calibration.dispersion_px.astype(np.float64)
-    record = calibration.header.record
-    if record is not None and record.curve is not None:
-        found = record.curve
-        curve = Curve(found.coefficients, found.covariance, found.range_nm)
+    curve = recorded_curve(calibration)
+    if curve is not None:
         wavelengths = calibration.wavelengths_nm.astype(np.float64)
         edges = curve.shift_px(_edges_nm(wavelengths)) - float(curve.shift_px(wavelengths[0]))
     else:

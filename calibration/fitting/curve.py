@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from livecassi.calibration.capture import Line
 from livecassi.calibration.checks import Check
+from livecassi.calibration.dispersion_curve import Curve, Floats
 from livecassi.calibration.errors import CalibrationInvalidError
-from livecassi.calibration.fitting.curve_checks import judge_band, judge_lines
+from livecassi.calibration.fitting.curve_checks import judge_band, judge_curve
 from livecassi.calibration.fitting.curve_solving import LinesFitted, different_lines, line_rows, solve
-from livecassi.calibration.fitting.dispersion_curve import Curve, Floats
 
 __all__ = ["Curve", "CurveFit", "fit_curve", "judge_band"]
 
@@ -59,7 +59,7 @@ def fit_curve(
     left_out, left_out_sigma = _leave_one_out(lines, shifts, sigmas, count)
     rms = float(np.sqrt(np.mean(residuals**2)))
     fitted = LinesFitted(tuple(lines), shifts, sigmas, curve, tuple(left_out), tuple(left_out_sigma))
-    checks = judge_lines(fitted)
+    checks = judge_curve(fitted)
     return CurveFit(curve, residuals, tuple(left_out), tuple(left_out_sigma), rms, checks)
 
 

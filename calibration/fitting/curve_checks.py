@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from livecassi.calibration.capture import Line
 from livecassi.calibration.checks import Check
+from livecassi.calibration.dispersion_curve import Curve
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.curve_solving import LinesFitted, different_lines, line_rows, solve
-from livecassi.calibration.fitting.dispersion_curve import Curve
 
 LEFT_OUT_PX = 0.2
 LEFT_OUT_FAILS_PX = 0.5
@@ -20,7 +20,7 @@ RED_GAP_NM = 30.0
 DISPERSED_PX = 1.0  # a bench that disperses less has none
 
 
-def judge_lines(fitted: LinesFitted) -> tuple[Check, ...]:
+def judge_curve(fitted: LinesFitted) -> tuple[Check, ...]:
     """Enough lines, in the right order, steepest in the blue, and each where the others put it."""
     checks = [_enough(fitted), _order(fitted), _least_slope(fitted.curve)]
     if fitted.curve.terms >= 3:

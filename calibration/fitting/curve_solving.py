@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from livecassi.calibration.capture import Line
-from livecassi.calibration.fitting.dispersion_curve import Curve, Floats, powers
+from livecassi.calibration.dispersion_curve import Curve, Floats, powers
 from livecassi.calibration.fitting.line_profile import line_profile
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livecassi.calibration.capture import Line
-from livecassi.calibration.fitting.dispersion_curve import Curve
+from livecassi.calibration.dispersion_curve import Curve
 from livecassi.calibration.fitting.line_profile import FWHM_PER_SIGMA, line_profile
 from livecassi.calibration.fitting.response import ResponseFit
 

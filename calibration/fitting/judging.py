@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from livecassi.calibration.calibration import Array32, Calibration, System
+from livecassi.calibration.calibration import Array32, Calibration
 from livecassi.calibration.checks import Check
 from livecassi.calibration.drift import ALARM_PX, WARN_PX, drift_on_white
 from livecassi.calibration.fitting.curve import judge_band
-from livecassi.calibration.fitting.judging_lines import judge_lines, registration_px
+from livecassi.calibration.fitting.judging_lines import judge_lines
 from livecassi.calibration.fitting.parts import Parts
 from livecassi.calibration.fitting.views import Reprojection
 
@@ -16,10 +16,6 @@ DESIGN_PX = (0.1, 0.25)
 CONTRAST = (0.8, 0.5)
 RESPONSE_LEFT = (0.05, 0.15)
 PART_PX = 32  # side of the parts whose contrast is judged for itself
-
-_RANDOM_MASKS = (System.SD_CASSI, System.DD_CASSI)  # about as many open pixels as closed ones, so that contrast counts
-
-__all__ = ["judge", "judge_white", "registration_px", "residual_tiles"]
 
 
 def judge(parts: Parts) -> tuple[Check, ...]:
@@ -76,7 +72,7 @@ def _offsets(line: Reprojection) -> Array32:
 
 def _contrast(parts: Parts) -> list[Check]:
     """Of the whole mask and of its softest part; not of masks that are hardly open or hardly closed."""
-    if parts.frame.system not in _RANDOM_MASKS:
+    if not parts.frame.system.random_mask:
         return []
     softest, row, column = _softest_part(parts.mask.mask)
     return [

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from livecassi.calibration.calibration import System
 from livecassi.calibration.checks import Check
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.parts import Parts
@@ -23,7 +22,6 @@ SECOND_LIGHT_PERCENT = (2.0, 10.0)  # 0.4 on the simulated bench where there is 
 BEND_SIGMAS = 2.0  # by which a bend must be sure to count
 SUDDEN_SHARE = 0.6  # of the shift across: where one line makes that much of it, that line moved
 
-_RANDOM_MASKS = (System.SD_CASSI, System.DD_CASSI)  # a mask that repeats itself looks like a second light
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +29,7 @@ Floats = NDArray[np.float64]
 def judge_lines(parts: Parts) -> tuple[Check, ...]:
     """Registration, correlation, bends, other light, and the captures for verification."""
     checks = [_registration(parts), _farthest(parts), _correlation(parts), _across(parts), _bend(parts)]
-    if parts.frame.system in _RANDOM_MASKS:
+    if parts.frame.system.random_mask:  # one that repeats itself looks like a second light
         checks.append(_other_light(parts))
     return (*checks, *_verified(parts))
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from livecassi.calibration.calibration import Array32
 from livecassi.calibration.capture import Line
-from livecassi.calibration.fitting.dispersion_curve import Curve
+from livecassi.calibration.dispersion_curve import Curve
 from livecassi.calibration.fitting.line_profile import line_profile
 from livecassi.drivers.opencv import cv2
 
