@@ -20,7 +20,8 @@ __all__ = ["FlatFit", "fit_flat", "open_light"]
 USABLE_SHARE = 0.95  # of full scale, above which a pixel may be clipped
 LIT_SHARE = 0.3  # of the expected light, above which a pixel shapes the vignetting
 PIXEL_SHARE = 0.2  # of the expected light, above which a pixel's own response is measured
-ORDER_EXPECTED, ORDER_ALONE = 4, 2  # of the polynomial: with and without the light that is expected
+ORDER_EXPECTED, ORDER_ALONE, ORDER_NARROW = 4, 2, 0  # of the polynomial: with the expected light, without, few columns
+LEAST_LIT = 0.05  # of the pixels
 UNEVEN_WARN_PERCENT, UNEVEN_FAIL_PERCENT = 1.0, 3.0
 WORST_WARN_PERCENT, WORST_FAIL_PERCENT = 3.0, 10.0  # where it is most uneven; 0.1 on the simulated bench
 WORST_PERCENTILE = 99.5
@@ -74,15 +75,18 @@ def fit_flat(flats: Sequence[Capture], dark: DarkFit, expected: Array32 | None =
     smooth = np.asarray(cv2.medianBlur(np.where(light.known, light.values, 0).astype(np.float32), 5), np.float32)
     bright = float(np.percentile(smooth, 95))
     lit = usual & (even >= LIT_SHARE) & (smooth > LIT_SHARE / 2 * bright)
+    share = float(lit.mean())
     if expected is None:
         lit[:, ~_plateau(smooth)] = False
-    if lit.mean() < 0.05:
+    if share < LEAST_LIT or not lit.any():
         raise CalibrationInvalidError(
-            f"{100 * float(lit.mean()):.1f} % of the flats' pixels are lit and not clipped, expected at least 5 %; "
-            "take the flat with the mask out, an even light and no pixel at full scale"
+            f"{100 * share:.1f} % of the flats' pixels are lit and not clipped, expected at least {100 * LEAST_LIT:g} %"
+            "; take the flat with the mask out, an even light and no pixel at full scale"
         )
     shape = np.where(lit, light.values / np.maximum(even, 1e-3), 0).astype(np.float32)
-    vignetting = _smooth_surface(shape, lit, ORDER_ALONE if expected is None else ORDER_EXPECTED)
+    alone = ORDER_ALONE if lit.mean() >= LEAST_LIT else ORDER_NARROW
+    order = alone if expected is None else ORDER_EXPECTED
+    vignetting = _smooth_surface(shape, lit, order)
     if expected is None:
         even = _column_light(light.values / vignetting, light.known)
     smooth_part = vignetting * np.maximum(even, 1e-3)

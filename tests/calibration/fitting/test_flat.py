@@ -130,3 +130,13 @@ def test_the_light_of_an_open_aperture_has_two_ramps() -> None:
     row = light.mean(axis=0) / light[:, 60:150].mean()
     assert np.abs(row - seen).max() < 0.015
     assert (open_light(made.bench.response_e_s, edges_px(made), System.DD_CASSI, (4, 9)) == 1).all()
+
+
+def test_a_scene_hardly_wider_than_the_dispersion() -> None:
+    made = lab(System.SD_CASSI, 96, 64)
+    flats = [made.flat(exposure) for exposure in EXPOSURES_US[System.SD_CASSI]]
+    dark = fit_dark([made.dark(600.0), made.dark(5000.0)])
+    first = fit_flat(flats, dark)
+    assert 0 < first.lit.mean() < 0.05
+    assert np.abs(first.vignetting - 1).max() == 0
+    assert deviation(fit_flat(flats, dark, expected(made)), made)[24:-24, 40:-40].std() < 0.01
