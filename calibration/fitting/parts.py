@@ -16,7 +16,7 @@ from livecassi.calibration.checks import Verdict
 from livecassi.calibration.errors import CalibrationInvalidError
 from livecassi.calibration.fitting.bands import Bands, choose_bands
 from livecassi.calibration.fitting.dark import DarkFit, fit_dark
-from livecassi.calibration.fitting.distortion import Distortion, fit_distortion
+from livecassi.calibration.fitting.distortion import FEWEST_VIEWS, Distortion, fit_distortion
 from livecassi.calibration.fitting.effective_line import (
     doubts_after,
     doubts_before,
@@ -36,7 +36,7 @@ from livecassi.calibration.fitting.views import Frame, Reprojection, mask_frame,
 
 ROUNDS = 2  # with filters: the second one begins with the response near the band's edges as the first one left it
 FEWEST_FLATS = 3  # exposures from which a photon transfer curve can be drawn
-FEWEST_CHARTS = 3  # views from which a lens can be told
+UNCLIPPED_SHARE = 0.98  # of full scale, up to which a pixel of the white capture counts
 
 Open = Callable[[Capture], Array32]  # a capture as fraction of full scale, dark and flat corrected
 
@@ -46,7 +46,6 @@ class Parts:
     """Everything that a fit found, before it is put into one calibration.
 
     `located`: the lines as they are seen (`effective_line`), against the mask alone, else against the recovered mask;
-    `first_located`: as they were entered, without a picture of the mask alone against each other.
     `lines` and `verified`: each picture against what mask and curve predict. `sensor`, `registration`, `distortion`
     None: there was nothing to fit them to.
     """
@@ -55,7 +54,6 @@ class Parts:
     dark: DarkFit
     sensor: PhotonTransfer | None
     flat: FlatFit
-    first_located: Located
     located: Located
     frame: Frame
     bands: Bands
@@ -96,7 +94,7 @@ def fit_parts(captures: Sequence[Capture], settings: FitSettings, watch: FitWatc
         optics = _optics(taken, settings, dark, flat, seen, doubts_after(lines, seen), reference, watch, share)
     watch.at("what is left over", 0.85)
     opened = _opener(dark, flat)
-    unseen = [line_of(capture) for capture in taken.verify]
+    unseen = [effective_line(line_of(capture), efficiency) for capture in taken.verify]
     reprojected, verified = (
         tuple(
             reproject(optics.mask.mask, optics.frame.line_geometry(line), opened(c), f"the capture '{c.title}'")
@@ -106,19 +104,19 @@ def fit_parts(captures: Sequence[Capture], settings: FitSettings, watch: FitWatc
     )
     watch.at("design and lens", 0.92)
     return Parts(
-        taken,
-        dark,
-        sensor,
-        flat,
-        *(first.located, optics.located),
-        optics.frame,
-        optics.bands,
-        optics.mask,
-        optics.response,
-        reprojected,
-        verified,
-        register(optics.mask.mask, settings.design) if settings.design is not None else None,
-        _distortion(taken, settings, dark),
+        taken=taken,
+        dark=dark,
+        sensor=sensor,
+        flat=flat,
+        located=optics.located,
+        frame=optics.frame,
+        bands=optics.bands,
+        mask=optics.mask,
+        response=optics.response,
+        lines=reprojected,
+        verified=verified,
+        registration=register(optics.mask.mask, settings.design) if settings.design is not None else None,
+        distortion=_distortion(taken, settings, dark),
     )
 
 
@@ -199,13 +197,13 @@ def _response(
     taken: Sorted, settings: FitSettings, bands: Bands, mask: RecoveredMask, dark: DarkFit, flat: FlatFit
 ) -> ResponseFit:
     white = _opener(dark, flat)(taken.white) / np.float32(settings.white_reflectance)
-    valid = (dark.hot_pixels == 0) & (taken.white.mean < 0.98 * taken.white.full_scale)
+    valid = (dark.hot_pixels == 0) & (taken.white.mean < UNCLIPPED_SHARE * taken.white.full_scale)
     dispersion_px = bands.dispersion_px.astype(np.float32)
     return fit_response(white, mask.mask, dispersion_px, bands.edges_px, settings.system, valid=valid)
 
 
 def _distortion(taken: Sorted, settings: FitSettings, dark: DarkFit) -> Distortion | None:
-    if len(taken.charts) < FEWEST_CHARTS:
+    if len(taken.charts) < FEWEST_VIEWS:
         return None
     pictures = [open_picture(c, dark.at(c.exposure_us), None) for c in taken.charts]
     return fit_distortion(pictures, settings.chart)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from bench_captures import bench_captures
+from bench_captures import bench_captures, taken_step
 
+from livecassi.app.calibrating.steps import CaptureStep
 from livecassi.calibration import System
 from livecassi.calibration.capture import CaptureKind, Line
-from livecassi.calibration.fitting.curve import Curve
+from livecassi.calibration.dispersion_curve import recorded_curve
 from livecassi.calibration.fitting.effective_line import Efficiency, effective_line
 from livecassi.calibration.fitting.fit import fit_calibration
 
@@ -41,16 +42,19 @@ def test_beyond_its_ends_the_efficiency_falls_on_but_never_rises() -> None:
 
 
 def test_filters_at_the_edge_give_the_bench_s_curve() -> None:
-    """Taken as they are entered they are off by more than 0.1 px at the edge."""
+    """Taken as they are entered they are off by more than 0.1 px at the edge, and the one that verifies by 0.37 px."""
     filters = tuple((float(nm), 10.0) for nm in np.linspace(455, 645, 6))
     taken = bench_captures(System.SD_CASSI, filters, verify=None)
-    assert not taken.of(CaptureKind.VERIFY)
-    record = fit_calibration(taken.captures, taken.settings).calibration.header.record
+    step = CaptureStep(CaptureKind.VERIFY, 8, Line(452.0, 10.0), taken.plan.exposure_us)
+    unseen = taken_step(taken.prototype, taken.rig, step)
+    fitted = fit_calibration([*taken.captures, unseen], taken.settings)
+    record, curve = fitted.calibration.header.record, recorded_curve(fitted.calibration)
     assert record is not None
-    assert record.curve is not None
-    curve = Curve(record.curve.coefficients, record.curve.covariance, record.curve.range_nm)
+    assert curve is not None
     grid = np.linspace(450, 650, 101)
     bench = taken.prototype.bench
     error = curve.shift_px(grid) - bench.true_shift_px(grid)
     assert np.ptp(error) < 0.08
+    (along,) = (check.value for check in fitted.checks if check.name.startswith("distance along of verify"))
+    assert along < 0.1
     assert [line.wavelength_nm for line in record.lines] == [nm for nm, _ in filters], "as they were entered"
