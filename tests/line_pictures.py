@@ -2,13 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.special import ndtri
+
+from livecassi.calibration.bench.dispersion import DispersionCurve
+from livecassi.calibration.calibration import System
+from livecassi.calibration.capture import Line
 
 Array = NDArray[np.float64]
 FINE = 8
+HEIGHT, WIDTH, REACH = 96, 128, 54
+TRUTH = DispersionCurve(450.0, 650.0, REACH)
+_PARTS = 24  # of a filter's light, equally bright
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Shot:
             indexing="ij",
         )
         light = np.zeros((self.height * samples, self.width * samples))
-        fine = self.aperture.fine()
+        fine = _fine(self.aperture)
         margin = self.aperture.margin_px
         for offset in offsets:
             at_x, at_y = place(x - offset, y)
@@ -72,6 +81,32 @@ class Shot:
             light += map_coordinates(fine, [rows, columns], order=1, mode="constant")
         light /= len(offsets)
         return np.asarray(light.reshape(self.height, samples, self.width, samples).mean(axis=(1, 3)))
+
+
+@lru_cache(maxsize=4)
+def _fine(aperture: Aperture) -> Array:
+    return aperture.fine()
+
+
+def mask_width(system: System) -> int:
+    """Columns of the mask behind a scene of `WIDTH`."""
+    return WIDTH if system.single_disperser else WIDTH + REACH
+
+
+def shot_of(system: System) -> Shot:
+    """The camera of a system before a scene of `HEIGHT` x `WIDTH`."""
+    single = system.single_disperser
+    return Shot(Aperture(HEIGHT, mask_width(system), stop=single), HEIGHT, WIDTH + REACH if single else WIDTH)
+
+
+@lru_cache(maxsize=64)
+def drawn_line(system: System, line: Line, dy: float) -> Array:
+    """The mask under a line where `TRUTH` puts it, `dy` rows down, before any noise; read-only."""
+    quantiles = ndtri((np.arange(_PARTS) + 0.5) / _PARTS) if line.fwhm_nm else np.zeros(1)
+    lands = TRUTH.shift_px(line.wavelength_nm + line.fwhm_nm / 2.3548 * quantiles)
+    picture = shot_of(system).draw(moved(0, dy), system.mask_direction * lands)
+    picture.flags.writeable = False
+    return picture
 
 
 def taken(

@@ -5,10 +5,21 @@ from functools import cache
 
 import numpy as np
 import pytest
-from line_pictures import Aperture, Array, Shot, moved, taken
-from scipy.special import ndtri
+from line_pictures import (
+    HEIGHT,
+    REACH,
+    TRUTH,
+    WIDTH,
+    Aperture,
+    Array,
+    Shot,
+    drawn_line,
+    mask_width,
+    moved,
+    shot_of,
+    taken,
+)
 
-from livecassi.calibration.bench.dispersion import DispersionCurve
 from livecassi.calibration.calibration import Array32, System
 from livecassi.calibration.capture import Line
 from livecassi.calibration.errors import CalibrationInvalidError
@@ -17,21 +28,9 @@ from livecassi.calibration.fitting.line_kernel import POINT, band_kernel, line_k
 from livecassi.calibration.fitting.mask import MaskView, RecoveredMask, predict, recover_mask
 from livecassi.calibration.fitting.projection import Bend, Geometry, Projection
 
-HEIGHT, WIDTH, REACH = 96, 128, 54
-TRUTH = DispersionCurve(450.0, 650.0, REACH)
 CURVE = fit_curve([Line(nm) for nm in (450.0, 532.0, 638.0)], TRUTH.shift_px([450.0, 532.0, 638.0]), [0.01] * 3).curve
 TEN_FILTERS = tuple(Line(nm, 10.0) for nm in np.linspace(455.0, 645.0, 10))
 THREE_LASERS = tuple(Line(nm) for nm in (450.0, 532.0, 638.0))
-
-
-def mask_width(system: System) -> int:
-    return WIDTH if system.single_disperser else WIDTH + REACH
-
-
-def shot_of(system: System) -> Shot:
-    single = system.single_disperser
-    aperture = Aperture(HEIGHT, mask_width(system), stop=single)
-    return Shot(aperture, HEIGHT, WIDTH + REACH if single else WIDTH)
 
 
 @cache
@@ -47,13 +46,10 @@ def views(system: System, lines: tuple[Line, ...]) -> list[MaskView]:
 @cache
 def drawn(system: System, lines: tuple[Line, ...]) -> tuple[MaskView, ...]:
     """Line pictures of differing brightness with hot pixels, and where they truly lie."""
-    shot, direction = shot_of(system), system.mask_direction
+    direction = system.mask_direction
     found = []
     for k, line in enumerate(lines):
-        quantiles = ndtri((np.arange(24) + 0.5) / 24) if line.fwhm_nm else np.zeros(1)
-        lands = TRUTH.shift_px(line.wavelength_nm + line.fwhm_nm / 2.3548 * quantiles)
-        picture = shot.draw(moved(0, 0.02 * k), direction * lands)
-        picture = taken(picture, k, hot=15, level=[0.2, 0.9, 0.5][k % 3], frames=8)
+        picture = taken(drawn_line(system, line, 0.02 * k), k, hot=15, level=[0.2, 0.9, 0.5][k % 3], frames=8)
         kernel = line_kernel(CURVE, line)
         kernel = kernel if direction > 0 else kernel.mirrored()
         found.append(MaskView(picture, direction * float(TRUTH.shift_px(line.wavelength_nm)), 0.02 * k, kernel))

@@ -1,14 +1,11 @@
 """Shifts of line pictures, and the dispersion curve through them, against pictures drawn from a known curve."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from line_pictures import Aperture, Array, Shot, moved, taken
-from scipy.special import ndtri
+from line_pictures import HEIGHT, TRUTH, WIDTH, Aperture, Array, Shot, drawn_line, moved, shot_of, taken
 
-from livecassi.calibration.bench.dispersion import DispersionCurve
 from livecassi.calibration.calibration import Array32, System
 from livecassi.calibration.capture import Line
 from livecassi.calibration.errors import CalibrationInvalidError
@@ -17,41 +14,26 @@ from livecassi.calibration.fitting.line_kernel import line_kernel
 from livecassi.calibration.fitting.shifts import measure_shift
 from livecassi.calibration.masks import notch_mask, pmvis_mask
 
-HEIGHT, WIDTH, REACH = 96, 128, 54
-TRUTH = DispersionCurve(450.0, 650.0, REACH)
 BAND_NM = np.arange(453.0, 649.0)
 TEN_FILTERS = tuple(Line(nm, 10.0) for nm in np.linspace(455.0, 645.0, 10))
 THREE_LASERS = tuple(Line(nm) for nm in (450.0, 532.0, 638.0))
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """A bench that shows a mask: undispersed, and under lines of differing brightness."""
+def undispersed(system: System) -> Array32:
+    return taken(shot_of(system).draw(moved(0, 0)), seed=99, frames=16)
 
-    system: System
 
-    @property
-    def shot(self) -> Shot:
-        single = self.system.single_disperser
-        aperture = Aperture(HEIGHT, WIDTH if single else WIDTH + REACH, stop=single)
-        return Shot(aperture, HEIGHT, WIDTH + REACH if single else WIDTH)
-
-    def undispersed(self) -> Array32:
-        return taken(self.shot.draw(moved(0, 0)), seed=99, frames=16)
-
-    def under(self, line: Line, seed: int) -> Array32:
-        quantiles = ndtri((np.arange(24) + 0.5) / 24) if line.fwhm_nm else np.zeros(1)
-        lands = TRUTH.shift_px(line.wavelength_nm + line.fwhm_nm / 2.3548 * quantiles)
-        picture = self.shot.draw(moved(0, 0.02 * seed), self.system.mask_direction * lands)
-        return taken(picture, seed, hot=15, level=[0.2, 0.9, 0.5][seed % 3], vignetting=0.1, frames=8)
+def under(system: System, line: Line, seed: int) -> Array32:
+    """Of another brightness with every line."""
+    picture = drawn_line(system, line, 0.02 * seed)
+    return taken(picture, seed, hot=15, level=[0.2, 0.9, 0.5][seed % 3], vignetting=0.1, frames=8)
 
 
 @pytest.mark.parametrize("system", [System.SD_CASSI, System.DD_CASSI])
 @pytest.mark.parametrize(("lines", "limit"), [(TEN_FILTERS, 0.03), (THREE_LASERS, 0.05)])
 def test_curve_from_pictures(system: System, lines: tuple[Line, ...], limit: float) -> None:
-    bench = Pictures(system)
-    reference = bench.undispersed()
-    found = [measure_shift(bench.under(line, k), reference) for k, line in enumerate(lines)]
+    reference = undispersed(system)
+    found = [measure_shift(under(system, line, k), reference) for k, line in enumerate(lines)]
     shifts = [system.mask_direction * shift.dx for shift in found]
     curve = fit_curve(lines, shifts, [shift.sigma_px for shift in found]).curve
     assert np.sqrt(np.mean((curve.shift_px(BAND_NM) - TRUTH.shift_px(BAND_NM)) ** 2)) < limit
@@ -63,10 +45,9 @@ def test_curve_from_pictures(system: System, lines: tuple[Line, ...], limit: flo
 
 
 def test_a_known_smear_makes_the_blue_match_better() -> None:
-    bench = Pictures(System.SD_CASSI)
-    reference, line = bench.undispersed(), TEN_FILTERS[0]
+    reference, line = undispersed(System.SD_CASSI), TEN_FILTERS[0]
     curve = fit_curve(THREE_LASERS, TRUTH.shift_px([450.0, 532.0, 638.0]), [0.01] * 3).curve
-    picture = bench.under(line, 0)
+    picture = under(System.SD_CASSI, line, 0)
     plain, smeared = (measure_shift(picture, reference, kernel=k) for k in (None, line_kernel(curve, line)))
     assert smeared.correlation > plain.correlation + 0.02
     assert smeared.dx == pytest.approx(plain.dx, abs=0.08)
