@@ -14,6 +14,7 @@ from livecassi.app.commands.calibrate_files import (
     versions_command,
 )
 from livecassi.app.commands.calibrate_run import plan_command, run_command
+from livecassi.app.commands.calibrate_wizard import wizard_command
 
 calibrate_app = typer.Typer(name="calibrate", help="Make, import and look at calibrations.", no_args_is_help=True)
 
@@ -92,6 +93,7 @@ def _one_of(what: str, given: str | None, possible: tuple[str, ...]) -> None:
 
 
 calibrate_app.command("run")(run_command)
+calibrate_app.command("wizard")(wizard_command)
 calibrate_app.command("plan")(plan_command)
 calibrate_app.command("check")(check)
 calibrate_app.command("inspect")(inspect_command)

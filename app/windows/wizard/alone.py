@@ -1,5 +1,6 @@
 """The wizard without a live view: for a camera that has no calibration yet, which no session can be opened on."""
 
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -32,7 +33,11 @@ def calibrate_in_window(request: SourceRequest, template: CalibrationPlan | None
         wizard = CalibrationWizard(_bench(request, plan, ending), template=plan)
         wizard.ended.connect(application.quit)
         wizard.show()
-        application.exec()
+        before = signal.signal(signal.SIGINT, lambda *_: wizard.leave())  # the draft stays
+        try:
+            application.exec()
+        finally:
+            signal.signal(signal.SIGINT, before)
         saved = wizard.saved
         wizard.deleteLater()
     return saved
