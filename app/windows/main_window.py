@@ -87,7 +87,7 @@ class MainWindow(QMainWindow):
             session, self.engines, engine_specs, engine_name, engine_options or {}, self
         )
         self.record_control = RecordingControl(session, self.recording, self._tell_note, self)
-        self.wizard_control = WizardControl(lambda: self._session, self._switch, self._tell, self)
+        self.wizard_control = WizardControl(lambda: self._session, self._switch, self._tell, self._configure, self)
         self.versions_control = VersionsControl(
             lambda: self._session, self._switch, self._tell, self.wizard_control.open, self
         )
@@ -117,7 +117,7 @@ class MainWindow(QMainWindow):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setMinimumWidth(236)
+        scroll.setMinimumWidth(panels.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
         self._body = QSplitter(Qt.Orientation.Horizontal)
         self._body.setHandleWidth(4)
         self._body.setChildrenCollapsible(False)

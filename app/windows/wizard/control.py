@@ -1,5 +1,6 @@
 """Opening the wizard from the main window: the camera changes hands, and comes back with the new calibration."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,27 +12,34 @@ from livecassi.app.opening import USUAL_RATE_HZ, SourceKind, SourceRequest
 from livecassi.app.session import Session
 from livecassi.app.windows.background import Background
 from livecassi.app.windows.session_switch import SessionSwitch
-from livecassi.drivers import LivecassiError, SourceUnsupportedError
+from livecassi.drivers import LivecassiError, SourceSettings, SourceUnsupportedError
 
 if TYPE_CHECKING:  # what the wizard needs is loaded when it is opened, not with the window
     from livecassi.app.windows.wizard.benches import Workbench
     from livecassi.app.windows.wizard.wizard import CalibrationWizard
 
+log = logging.getLogger(__name__)
+
 BUSY = "Calibrating: the wizard has the camera"
 
 
 class WizardControl(QObject):
-    """At most one wizard. While it is open the session is stopped and no other source can be opened."""
+    """At most one wizard. While it is open the session is stopped and no other source can be opened.
+
+    Afterwards the camera is set as it was before, or as the new calibration was made; `configure` sets and shows it.
+    """
 
     def __init__(
         self,
         current: Callable[[], Session],
         switch: SessionSwitch,
         tell: Callable[[Exception], None],
+        configure: Callable[[SourceSettings], None],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._current, self._switch, self._tell = current, switch, tell
+        self._current, self._switch, self._tell, self._configure = current, switch, tell, configure
+        self._before = SourceSettings()
         self.wizard: CalibrationWizard | None = None
 
     def open(self) -> None:
@@ -43,6 +51,7 @@ class WizardControl(QObject):
         if self._switch.busy or self._switch.closing:
             return
         session, request = self._current(), self._switch.request
+        self._before = session.stats().settings
         refused = _refusal(session, request)
         if refused is not None:
             self._tell(refused)
@@ -88,9 +97,24 @@ class WizardControl(QObject):
             return
         wizard.deleteLater()
         if wizard.opens is not None and request is not None:
-            self._switch.open(replace(request, calibration=wizard.opens))
+            self._switch.open(replace(request, calibration=wizard.opens), self._as_calibrated)
         else:
+            self._as_before(wizard)
             self._switch.restart()
+
+    def _as_calibrated(self, session: Session | None) -> None:
+        """What was just calibrated is looked at as it was calibrated."""
+        if session is not None:
+            header = session.calibration.header
+            self._configure(SourceSettings(exposure_us=header.exposure_us, gain_db=header.gain_db))
+
+    def _as_before(self, wizard: "CalibrationWizard") -> None:
+        """The captures had exposures of their own."""
+        exposure_us, gain_db = self._before.exposure_us, self._before.gain_db
+        try:
+            wizard.desk.rig.source.configure(SourceSettings(exposure_us=exposure_us, gain_db=gain_db))
+        except LivecassiError as error:  # a lost camera: to start it again says so too
+            log.warning("the camera cannot be set as it was before: %s", error)
 
     def _give_back(self) -> None:
         self._switch.busy = ""

@@ -1,5 +1,6 @@
 """The wizard from the main window: it takes the camera, and the live view comes back with the new calibration."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from livecassi.app.calibrating.places import CALIBRATIONS_VARIABLE
 from livecassi.app.engine_list import engine_specs
 from livecassi.app.opening import SourceKind, SourceRequest, open_session
 from livecassi.app.session import Session, SessionState
+from livecassi.app.windows.background import Background
 from livecassi.app.windows.main_window import MainWindow
 from livecassi.app.windows.wizard.control import BUSY
 from livecassi.app.windows.wizard.wizard import CalibrationWizard
 from livecassi.calibration import System
 from livecassi.calibration.store import save_calibration
+from livecassi.drivers import SourceSettings
 
 REQUEST = SourceRequest(system=System.SD_CASSI, height=64, width=80, frame_rate_hz=100.0)
 
@@ -68,13 +71,36 @@ def test_what_was_saved_drives_the_live_view(qtbot: QtBot, window: MainWindow, t
     wizard = opened(qtbot, window)
     path = tmp_path / "new.h5"
     named = window.session.calibration
-    header = named.header.model_copy(update={"name": "just measured"})
+    header = named.header.model_copy(update={"name": "just measured", "exposure_us": 2500.0})
     save_calibration(type(named)(header, **named.arrays()), path)
     wizard.opens = path
     wizard.leave()
     qtbot.waitUntil(lambda: window.session.calibration.header.name == "just measured", timeout=20_000)
     qtbot.waitUntil(lambda: window.cubes_shown > 0, timeout=30_000)
+    assert window.session.stats().settings.exposure_us == 2500.0  # as it was calibrated
+    assert window.source.exposure.value() == 2.5
     assert window.errors_told == 0
+
+
+def test_a_camera_is_left_as_it_was_found(qtbot: QtBot, window: MainWindow) -> None:
+    window.session.configure(SourceSettings(exposure_us=4000.0))
+    wizard = opened(qtbot, window)
+    source = wizard.desk.rig.source
+    source.configure(SourceSettings(exposure_us=90_000.0))  # as a capture does
+    wizard.leave()
+    assert source.configure(SourceSettings()).exposure_us == 4000.0
+
+
+def test_three_wizards_leave_no_thread(qtbot: QtBot, window: MainWindow) -> None:
+    names: list[set[str]] = []
+    for _ in range(3):
+        wizard = opened(qtbot, window)
+        qtbot.waitUntil(lambda wizard=wizard: wizard.desk.feed.newest is not None)  # type: ignore[misc]
+        wizard.close()
+        qtbot.waitUntil(lambda: window.session.stats().state is SessionState.RUNNING)
+        qtbot.waitUntil(lambda: not window.findChildren(Background) and window.wizard_control.wizard is None)
+        names.append({thread.name for thread in threading.enumerate() if "feed" in thread.name})
+    assert names == [set()] * 3
 
 
 def test_closing_the_main_window_closes_the_wizard(qtbot: QtBot, window: MainWindow) -> None:
