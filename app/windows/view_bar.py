@@ -1,10 +1,11 @@
 """How the picture is looked at: colour, band, spread or raw frame; and how much of it is saturated."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from livecassi.app.pictures import View
-from livecassi.app.windows.theme import RED, dim_label, tabular
+from livecassi.app.windows.elided_label import ElidedLabel
+from livecassi.app.windows.theme import RED, tabular
 
 TITLES = {View.COLOUR: "Colour", View.BAND: "Band", View.SPREAD: "Spread", View.RAW: "Raw frame"}
 HINTS = {
@@ -38,12 +39,11 @@ class ViewBar(QWidget):
             self._buttons[view] = button
             row.addWidget(button)
         self._buttons[View.SPREAD].hide()
-        self._label, self._correction = dim_label(), dim_label()
-        self._correction.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # never widens
+        self._label = self._correction = ""
+        self._said = ElidedLabel()  # never widens
         row.addSpacing(12)
-        row.addWidget(self._label)
-        self._correction.setContentsMargins(12, 0, 0, 0)
-        row.addWidget(self._correction, 1)
+        row.addWidget(self._said, 1)
+        row.addSpacing(12)
         self._saturation = QLabel()
         tabular(self._saturation)
         row.addWidget(self._saturation)
@@ -58,7 +58,8 @@ class ViewBar(QWidget):
     def show_view(self, view: View, label: str) -> None:
         """Press the button of a view and say what it is."""
         self._buttons[view].setChecked(True)
-        self._label.setText(label)
+        self._label = label
+        self._say()
 
     def offer_spread(self, offered: bool) -> None:
         """Whether the cube has a spread that can be looked at."""
@@ -66,18 +67,22 @@ class ViewBar(QWidget):
 
     def show_correction(self, text: str, hint: str) -> None:
         """Say calmly how the frame was corrected, where an operator should know."""
-        self._correction.setText(text)
-        self._correction.setToolTip(hint)
+        self._correction = text
+        self._said.setToolTip(hint)
+        self._say()
+
+    def _say(self) -> None:
+        self._said.show_line(" · ".join(text for text in (self._correction, self._label) if text))
 
     @property
     def correction_text(self) -> str:
         """What is said about the correction."""
-        return self._correction.text()
+        return self._correction
 
     @property
     def correction_hint(self) -> str:
         """What is said about it at length."""
-        return self._correction.toolTip()
+        return self._said.toolTip()
 
     def show_saturation(self, fraction: float | None) -> None:
         """Say loudly how much of the raw frame is saturated."""
