@@ -115,7 +115,8 @@ class SimulatedRig:
 
     def choose_exposure(self) -> float | None:
         """White reference under the lamp of the scene; a few frames."""
-        self._prototype.set_state(state_for(CaptureStep(CaptureKind.WHITE, 1)))
+        white = state_for(CaptureStep(CaptureKind.WHITE, 1))
+        self._prototype.set_state(replace(white, drift_px=self._prototype.state.drift_px))
         return fitting_exposure(self.source, self._probe)
 
     def _level(self, state: BenchState, fill: float) -> float:

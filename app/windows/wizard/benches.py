@@ -22,10 +22,14 @@ class Workbench:
 def simulated_bench(prototype: Prototype) -> Workbench:
     """The prototype, whose cap, lamp, mask and disperser obey at once."""
     feed = Feed(prototype.source)
-    return Workbench(SimulatedRig(prototype, feed.probe), feed, lambda: prototype.set_state(BenchState()))
+    return Workbench(SimulatedRig(prototype, feed.probe), feed, lambda: _before_its_scene(prototype))
 
 
 def manual_bench(source: Source) -> Workbench:
     """A real bench: the pages say what to do, and pressing Capture says that it is done."""
     feed = Feed(source)
     return Workbench(ManualRig(source, lambda _instruction: None, feed.probe), feed)
+
+
+def _before_its_scene(prototype: Prototype) -> None:
+    prototype.set_state(BenchState(drift_px=prototype.state.drift_px))  # what has moved does not move back

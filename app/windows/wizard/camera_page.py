@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFormLayout, QPushButton, QWidget
 
 from livecassi.app.calibrating.steps import CaptureStep
@@ -56,6 +57,7 @@ class CameraPage(StepPage):
         form = QFormLayout(holder)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(8)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         form.addRow("Exposure", self.exposure)
         form.addRow("Gain", self.gain)
         form.addRow("", self.choose)
@@ -67,6 +69,11 @@ class CameraPage(StepPage):
         right.addWidget(self.plot, 1)
 
     # ---- settings ------------------------------------------------------------------------------------------------
+
+    @property
+    def first(self) -> QWidget:
+        """Where the keyboard begins."""
+        return self.choose
 
     def enter(self) -> None:
         """Show the camera's settings; a bench that obeys by itself shows the white reference."""
@@ -123,8 +130,7 @@ class CameraPage(StepPage):
 
     def tick(self) -> None:
         """The newest frame; four times a second its figures."""
-        feed = self.desk.feed
-        self.live.show_frame(feed.newest, "" if feed.running else "No frames: the camera is not connected")
+        self.live.follow(self.desk.feed)
         now = self._clock_s()
         frame = self.live.frame
         if frame is None or now - self._looked_s < INTERVAL_S:

@@ -4,6 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.windows.wizard.capturing import Capturing
+from livecassi.app.windows.wizard.titles import title_of
 
 
 class CaptureBar(QWidget):
@@ -36,12 +37,13 @@ class CaptureBar(QWidget):
         column.addWidget(self.progress)
         self.show_state("", 0, False)
 
-    def show_state(self, title: str, missing: int, possible: bool) -> None:
-        """`title` of the next capture (empty: none is missing), how many are missing, and whether one can be taken."""
+    def show_state(self, title: str, missing: int, possible: bool, nothing: str = "All captured") -> None:
+        """`title` of the next capture (empty: none is missing, and `nothing` says why), how many are missing, and
+        whether one can be taken."""
         busy = self._capturing.step is not None
-        self.capture.setText(f"Capture {title}" if title else "All captured")
+        self.capture.setText(f"Capture {title}" if title else nothing)
         self.capture.setEnabled(bool(title) and possible and not self._capturing.busy)
-        self.all.setText(f"All {missing}")
+        self.all.setText(f"Capture all {missing}")
         self.all.setVisible(missing > 1)
         self.all.setEnabled(possible and not self._capturing.busy)
         self.stop.setVisible(busy)
@@ -57,4 +59,4 @@ class CaptureBar(QWidget):
         self.progress.setValue(self._capturing.frames_done)
         several = self._capturing.steps_wanted > 1
         place = f" ({self._capturing.steps_done + 1} of {self._capturing.steps_wanted})" if several else ""
-        self.progress.setFormat(f"{step.title}{place}: %v of %m frames")
+        self.progress.setFormat(f"{title_of(step)}{place}: %v of %m frames")

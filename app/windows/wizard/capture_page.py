@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtWidgets import QVBoxLayout
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from livecassi.app.calibrating.procedure import missing_steps, stands_for
 from livecassi.app.calibrating.steps import CaptureStep
@@ -13,9 +14,11 @@ from livecassi.app.windows.wizard.desk import Desk
 from livecassi.app.windows.wizard.lights import LightList
 from livecassi.app.windows.wizard.live_panel import LivePanel
 from livecassi.app.windows.wizard.page import StepPage
+from livecassi.app.windows.wizard.titles import title_of
 from livecassi.calibration.capture import Capture, CaptureKind
 from livecassi.calibration.checks import Check
 
+TWO_LINES_PX = 38  # of an instruction: what stands below does not jump with its length
 SIDE_PX = (360, 400)  # narrowest and widest
 
 
@@ -39,7 +42,8 @@ class CapturePage(StepPage):
         self.bar.all_pressed.connect(self.capture_all)
         self.table.delete_pressed.connect(self.delete)
         self.table.repeat_pressed.connect(self.repeat)
-        self._prepared: CaptureStep | None = None
+        self.instruction.setMinimumHeight(TWO_LINES_PX)
+        self.instruction.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.lay_out()
 
     def lay_out(self) -> None:
@@ -109,7 +113,7 @@ class CapturePage(StepPage):
         missing = [step for step in self.missing if not step.optional]
         if not missing:
             return ""
-        return f"missing: {missing[0].title}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+        return f"missing: {title_of(missing[0])}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
 
     def working(self) -> bool:
         """Whether a capture here is still being judged."""
@@ -119,13 +123,16 @@ class CapturePage(StepPage):
         """Bring a bench that obeys by itself into the state of the next capture, so that it is seen."""
         steps = self.missing or self.desk.steps(*self.kinds)
         if steps:
-            self._prepared = steps[0]
             self.capturing.prepare(steps[0])
+
+    @property
+    def first(self) -> QWidget:
+        """Where the keyboard begins."""
+        return self.bar.capture
 
     def tick(self) -> None:
         """The newest frame, and how far a capture is."""
-        feed = self.desk.feed
-        self.live.show_frame(feed.newest, "" if feed.running else "No frames: the camera is not connected")
+        self.live.follow(self.desk.feed)
         self.bar.tick()
 
     def refresh(self) -> None:
@@ -133,10 +140,20 @@ class CapturePage(StepPage):
         missing = self.missing
         step = self.capturing.step or (missing[0] if missing else None)
         self.instruction.setText(self.words(step))
-        self.bar.show_state(missing[0].title if missing else "", len(self.at_once), self.desk.feed.running)
+        self.show_next(missing[0] if missing else None)
         self.lights.show_checks(self.checks(), "Figures appear here after each capture.")
         captures = self.captures
         self.table.show_captures([(c, self.desk.judgement(c.id)) for c in captures], not self.desk.locked)
+
+    def show_next(self, step: CaptureStep | None) -> None:
+        """Write the next capture onto the button."""
+        title = title_of(step) if step is not None else ""
+        self.bar.show_state(title, len(self.at_once), self.desk.feed.running, self.nothing)
+
+    @property
+    def nothing(self) -> str:
+        """What stands on the button where nothing is missing."""
+        return "All captured"
 
     def words(self, step: CaptureStep | None) -> str:
         """What to do now."""

@@ -18,15 +18,16 @@ from PySide6.QtWidgets import (
 from livecassi.app.calibrating.steps import exposure_text
 from livecassi.app.windows.wizard.lights import deciding, short_text
 from livecassi.app.windows.wizard.look import verdict_colour
+from livecassi.app.windows.wizard.titles import title_of
 from livecassi.calibration.capture import Capture
 from livecassi.calibration.checks import Check, worst
 
-COLUMNS = ("", "Capture", "Frames", "Exposure", "Judged")
+COLUMNS = ("", "Capture", "Exposure", "Judged")
 DOT = "●"
 
 
 class CaptureTable(QWidget):
-    """One row per capture: light, title, frames, exposure, and the figure that decides."""
+    """One row per capture: light, title, exposure, and the figure that decides; hints tell the rest."""
 
     delete_pressed = Signal(str)
     repeat_pressed = Signal(str)
@@ -104,14 +105,13 @@ def _cells(capture: Capture, checks: Sequence[Check] | None) -> list[QTableWidge
         decisive = deciding(checks)
         figure = short_text(decisive) if decisive is not None else "nothing to judge"
         words = "\n".join(check.words for check in checks)
-    title = QTableWidgetItem(capture.title)
-    title.setToolTip(f"{capture.title}, {capture.captured}")
-    frames, exposure = QTableWidgetItem(str(capture.frames)), QTableWidgetItem(exposure_text(capture.exposure_us))
-    for number in (frames, exposure):
-        number.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    title = QTableWidgetItem(title_of(capture))
+    title.setToolTip(f"{title_of(capture)}, mean of {capture.frames} frames, {capture.captured}")
+    exposure = QTableWidgetItem(exposure_text(capture.exposure_us))
+    exposure.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     judged = QTableWidgetItem(figure)
     judged.setToolTip(words)
-    return [light, title, frames, exposure, judged]
+    return [light, title, exposure, judged]
 
 
 class _Table(QTableWidget):

@@ -29,6 +29,7 @@ class Capturing(QObject):
     """
 
     changed = Signal()
+    taken = Signal()  # a series has ended, also one that was given up
 
     def __init__(self, desk: Desk, reconnect: Callable[[], Workbench] | None = None) -> None:
         super().__init__(desk)
@@ -77,6 +78,7 @@ class Capturing(QObject):
             if error is not None and not isinstance(error, CaptureGivenUpError) and not self._cancelled.is_set():
                 self._tell(error)
             self.changed.emit()
+            self.taken.emit()
 
         self._work = Background(act, done, name="capturing", parent=self)
         self.changed.emit()
@@ -150,7 +152,8 @@ class Capturing(QObject):
         lost = isinstance(error, SourceError) or self._desk.feed.error is not None
         if lost:
             kept = len(self._desk.captures())
-            text = f"{error}. The {kept} captures taken so far are safe." if kept else str(error)
+            safe = "The capture taken so far is safe." if kept == 1 else f"The {kept} captures taken so far are safe."
+            text = f"{error}. {safe}" if kept else str(error)
             self._desk.tell(Trouble(text, "Reconnect", self.reconnect))
         else:
             self._desk.tell(Trouble(str(error)))

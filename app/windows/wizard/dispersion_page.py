@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from threading import Event
 
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from livecassi.app.calibrating.plan import LinePlan
 from livecassi.app.calibrating.steps import CaptureStep
@@ -17,6 +17,7 @@ from livecassi.app.windows.wizard.line_presets import added, farthest_gap_nm, pr
 from livecassi.app.windows.wizard.line_table import LineRow, LineTable
 from livecassi.app.windows.wizard.look import verdict_colour
 from livecassi.app.windows.wizard.quick_curve import LineFigures, QuickCurve, quick_curve
+from livecassi.app.windows.wizard.titles import title_of
 from livecassi.calibration import CalibrationInvalidError, System
 from livecassi.calibration.capture import CaptureKind
 from livecassi.calibration.checks import Check, worst
@@ -77,6 +78,11 @@ class DispersionPage(CapturePage):
     def add_lines(self, lines: Sequence[LinePlan], text: str) -> None:
         """More lines; one edit."""
         self.desk.edit_plan(text, line=added(self.desk.plan.line, lines))
+        self.enter()
+
+    def _add_preset(self, name: str, lines: Sequence[LinePlan]) -> None:
+        self.add_lines(lines, f"add {name}")
+        self.ready.emit()
 
     def new_line(self) -> None:
         """A line in the widest gap, to be corrected in the table."""
@@ -112,7 +118,7 @@ class DispersionPage(CapturePage):
         for name, lines in presets(self.desk.plan).items():
             words = ", ".join(f"{line.nm:g}" for line in lines)
             action = self._menu.addAction(f"{name}: {words} nm")
-            action.triggered.connect(lambda _=False, n=name, more=lines: self.add_lines(more, f"add {n}"))
+            action.triggered.connect(lambda _=False, n=name, more=lines: self._add_preset(n, more))
 
     # ---- captures ------------------------------------------------------------------------------------------------
 
@@ -126,6 +132,16 @@ class DispersionPage(CapturePage):
             if chosen:
                 return tuple(chosen[:1])
         return missing[:1]
+
+    @property
+    def nothing(self) -> str:
+        """Without lines there is nothing to capture."""
+        return "All captured" if self.fit_lines else "No lines yet: enter them above"
+
+    @property
+    def first(self) -> QWidget:
+        """Where the keyboard begins."""
+        return self.bar.capture if self.fit_lines else self.add_preset
 
     def capture_next(self) -> None:
         """Take the chosen line, or the next one."""
@@ -141,7 +157,7 @@ class DispersionPage(CapturePage):
             self.table.select(found[-1].id)
         step = next(iter(self.next_steps), None)
         if step is not None:
-            self.bar.show_state(step.title, len(self.at_once), self.desk.feed.running)
+            self.show_next(step)
             self.instruction.setText(self.words(step))
             self.capturing.prepare(step)
 
@@ -163,8 +179,12 @@ class DispersionPage(CapturePage):
         """Lines, then captures of them."""
         lines = self.fit_lines
         if len(lines) < LEAST_LINES:
-            return f"{len(lines) or 'no'} line{'' if len(lines) == 1 else 's'} entered, needed at least {LEAST_LINES}"
-        return super().lacks()
+            return f"{len(lines) or 'no'} line{'' if len(lines) == 1 else 's'} entered, {LEAST_LINES} are needed"
+        if missing := super().lacks():
+            return missing
+        titles = {capture.id: title_of(capture) for capture in self.captures}
+        unknown = [f"{titles[key]}: {words}" for key, words in self.curve.problems.items() if key in titles]
+        return "; ".join(unknown[:1]) + (f"; and {len(unknown) - 1} lines more" if len(unknown) > 1 else "")
 
     def refresh(self) -> None:
         """Lines, curve and the rest; measure what is new."""
@@ -175,13 +195,15 @@ class DispersionPage(CapturePage):
             self.lines.show_lines(self.fit_lines, self._rows(), repeats=repeats)
         step = next(iter(self.next_steps), None) if self.desk.begun else None
         if step is not None and self.capturing.step is None:
-            self.bar.show_state(step.title, len(self.at_once), self.desk.feed.running)
+            self.show_next(step)
             self.instruction.setText(self.words(step))
         elif self.desk.begun and not self.fit_lines:
             self.instruction.setText(
                 "Enter the narrow lines that you have: at least 2, better 7 or more, spread over the band, with one at "
                 "its blue end. Measure each filter or line with the spectrometer: 1 nm is up to 0.5 px."
             )
+        elif self.curve.problems and self.capturing.step is None:
+            self.instruction.setText(f"{_sentence(self.lacks())}.")
         for button in (self.add_preset, self.add_line):
             button.setEnabled(not self.desk.locked)
         self.remove_line.setEnabled(self.lines.chosen is not None and not self.desk.locked)
@@ -238,3 +260,7 @@ def _words(error: Exception) -> str:
     """The first complaint of pydantic, or what was said."""
     complaints = getattr(error, "errors", None)
     return str(complaints()[0]["msg"]) if callable(complaints) else str(error)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-from livecassi.app.windows.elided_label import ElidedLabel
 from livecassi.app.windows.theme import DIM, LINE, tabular
 from livecassi.app.windows.wizard.look import verdict_colour
 from livecassi.calibration.checks import Check, Verdict
@@ -58,10 +57,10 @@ def short_text(check: Check) -> str:
 
 
 def _number(check: Check) -> str:
-    """Three figures on the scale of the limit: what is far below it needs no more of them."""
+    """Three figures of whichever is larger, the value or its limit: what is far below the limit needs no more."""
     if not math.isfinite(check.value) or not 0 < check.limit < math.inf or abs(check.value) >= 1e5:
         return f"{check.value:.3g}"
-    decimals = max(2 - math.floor(math.log10(check.limit)), 0)
+    decimals = max(2 - math.floor(math.log10(max(check.limit, abs(check.value)))), 0)
     return f"{round(check.value, decimals):g}"
 
 
@@ -107,70 +106,89 @@ def _badness(check: Check, rank: list[Verdict]) -> tuple[int, float]:
 class LightList(QWidget):
     """One row per check: light, name, number and threshold; what to do stands below those that did not pass."""
 
-    def __init__(self, most: int = 8, *, whole_names: bool = False) -> None:
+    def __init__(self, most: int = 8) -> None:
         super().__init__()
-        self._most, self._whole_names = most, whole_names
+        self._most = most
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(1, 1)
-        self._shown: tuple[Check, ...] | None = None
+        self._rows: list[_Row] = []
+        self._rest = QLabel()
+        self._rest.setObjectName("dim")
+        self._rest.setWordWrap(True)
+        self._grid.addWidget(self._rest, 0, 0, 1, 3)
+        self._shown: tuple[Check, ...] = ()
         self.show_checks(())
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """What is shown, worst first."""
-        return self._shown or ()
+        return self._shown
 
     def show_checks(self, checks: Sequence[Check], empty: str = "") -> None:
-        """Show the worst of each kind; `empty` says why there are none."""
-        shown = tuple(by_urgency(worst_by_name(checks)))
-        if shown == self._shown and shown:
-            return
-        self._shown = shown
-        while self._grid.count():
-            item = self._grid.takeAt(0)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
+        """Show the worst of each kind; `empty` says why there are none. Rows stay where they are: nothing flickers."""
+        self._shown = shown = tuple(by_urgency(worst_by_name(checks)))
+        seen, rest = shown[: self._most], shown[self._most :]
+        if len(seen) != len(self._rows):
+            self._make_rows(len(seen))
+        for row, check in zip(self._rows, seen, strict=True):
+            row.show_check(check)
+        self._rest.setText(_rest_words(rest) if rest else empty if not shown else "")
+        self._rest.setToolTip("\n".join(check.words for check in rest))
+        self._rest.setVisible(bool(self._rest.text()))
+
+    def _make_rows(self, count: int) -> None:
+        self._grid.removeWidget(self._rest)
+        while len(self._rows) > count:
+            for widget in self._rows.pop().widgets:
+                self._grid.removeWidget(widget)
                 widget.hide()
                 widget.deleteLater()
-        row = 0
-        for check in shown[: self._most]:
-            row = self._add(check, row)
-        rest = shown[self._most :]
-        if rest or not shown:
-            label = QLabel(f"and {len(rest)} more that pass" if rest else empty)
-            label.setObjectName("dim")
-            label.setWordWrap(True)
-            label.setToolTip("\n".join(check.words for check in rest))
-            self._grid.addWidget(label, row, 0, 1, 3)
+        while len(self._rows) < count:
+            row, place = _Row(), 2 * len(self._rows)
+            self._grid.addWidget(row.dot, place, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(row.name, place, 1)
+            self._grid.addWidget(row.figure, place, 2, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(row.advice, place + 1, 1, 1, 2)
+            self._rows.append(row)
+        self._grid.addWidget(self._rest, 2 * count, 0, 1, 3)
 
-    def _name(self, text: str) -> QLabel:
-        if not self._whole_names:
-            name = ElidedLabel()
-            name.show_line(text)
-            return name
-        label = QLabel(text)
-        label.setObjectName("dim")
-        label.setWordWrap(True)
-        return label
 
-    def _add(self, check: Check, row: int) -> int:
-        name, figure = self._name(check.name), QLabel(figure_text(check))
-        tabular(figure)
-        self._grid.addWidget(Dot(verdict_colour(check.verdict)), row, 0)
-        self._grid.addWidget(name, row, 1)
-        self._grid.addWidget(figure, row, 2)
-        for column in range(3):
-            item = self._grid.itemAtPosition(row, column)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.setToolTip(check.words)
-        if check.verdict is Verdict.PASS or not check.advice:
-            return row + 1
-        advice = QLabel(check.advice)
-        advice.setWordWrap(True)
-        advice.setStyleSheet(f"color: {DIM};")
-        self._grid.addWidget(advice, row + 1, 1, 1, 2)
-        return row + 2
+class _Row:
+    """The widgets of one check."""
+
+    def __init__(self) -> None:
+        self.dot, self.name, self.figure, self.advice = Dot(), QLabel(), QLabel(), QLabel()
+        self.name.setObjectName("dim")
+        self.name.setWordWrap(True)
+        tabular(self.figure)
+        self.advice.setWordWrap(True)
+        self.advice.setStyleSheet(f"color: {DIM};")
+        self.advice.hide()
+
+    @property
+    def widgets(self) -> tuple[QWidget, ...]:
+        return self.dot, self.name, self.figure, self.advice
+
+    def show_check(self, check: Check) -> None:
+        self.dot.show_colour(verdict_colour(check.verdict))
+        self.name.setText(check.name)
+        self.figure.setText(figure_text(check))
+        advice = "" if check.verdict is Verdict.PASS else check.advice
+        self.advice.setText(advice)
+        self.advice.setVisible(bool(advice))
+        for widget in self.widgets:
+            widget.setToolTip(check.words)
+
+
+def _rest_words(rest: Sequence[Check]) -> str:
+    """What is not seen any more, worst first."""
+    passing = sum(check.verdict is Verdict.PASS for check in rest)
+    others = len(rest) - passing
+    if not others:
+        return f"and {passing} more that pass"
+    return f"and {others} more that {'does' if others == 1 else 'do'} not pass" + (
+        f", {passing} that pass" if passing else ""
+    )

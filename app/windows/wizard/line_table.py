@@ -25,6 +25,7 @@ HINTS = (
 )
 NM, FWHM, NAME, ABOUT = 1, 2, 3, 4
 LEFT_OUT_PX = 0.2
+NM_RANGE, FWHM_RANGE = (200.0, 2000.0), (0.0, 500.0)  # what a line can be before a camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,13 @@ class LineTable(QTableWidget):
         except ValueError:
             self.refused.emit(f"'{item.text()}' is no number; the line stays as it was, {was.nm:g} nm")
             return
+        for value, what, (low, high) in ((nm, "wavelength", NM_RANGE), (fwhm, "width", FWHM_RANGE)):
+            if not low <= value <= high:
+                self.refused.emit(
+                    f"a {what} of {value:g} nm was entered, expected {low:g} to {high:g} nm; correct it. "
+                    f"The line stays as it was, {was.nm:g} nm"
+                )
+                return
         told = {"nm": nm, "fwhm": fwhm, "name": texts[2], "expected_px": about}
         self.edited.emit(row, was.model_copy(update=told))
 

@@ -5,6 +5,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from livecassi.app.calibrating.feed import Feed
 from livecassi.app.levels import AutoLevels, robust_levels, thinned
 from livecassi.app.pictures import Picture
 from livecassi.app.windows.image_view import ImageView
@@ -27,9 +28,9 @@ class LivePanel(QWidget):
         self._frame: Frame | None = None
         self.saturated, self.bright = QLabel(), dim_label()
         tabular(self.saturated)
-        self.overlay = QCheckBox("In red")
+        self.overlay = QCheckBox("Mark them")
         self.overlay.setChecked(True)
-        self.overlay.setToolTip("Mark the pixels that are saturated")
+        self.overlay.setToolTip("Show saturated pixels in red")
         row = QHBoxLayout()
         row.setSpacing(14)
         figures = QVBoxLayout()
@@ -67,13 +68,17 @@ class LivePanel(QWidget):
         if self.histogram is not None:
             self.histogram.show_frame(frame)
 
+    def follow(self, feed: Feed) -> None:
+        """Show the newest frame of a feed, or that none comes."""
+        self.show_frame(feed.newest, "" if feed.running else "No frames: the camera is not connected")
+
     def _say(self, frame: Frame | None) -> None:
         if frame is None:
             self.saturated.setText("saturated –")
             self.bright.setText("")
             return
         share = frame.saturated_fraction() or 0.0
-        self.saturated.setText(f"saturated {100 * share:.3f} % (at most {100 * SATURATED_LIMIT:g})")
+        self.saturated.setText(f"saturated {100 * share:.3g} % (at most {100 * SATURATED_LIMIT:g})")
         over = share > SATURATED_LIMIT
         self.saturated.setStyleSheet(f"color: {RED if over else TEXT}; font-weight: {600 if over else 400};")
         self.bright.setText(f"brightest {100 * brightness(frame):.0f} % of full scale")

@@ -6,6 +6,7 @@ from livecassi.app.windows.theme import ACCENT, AMBER, BACKGROUND, DIM, LINE, PA
 from livecassi.calibration.checks import Verdict
 
 GREEN = "#4fbf7b"
+PROGRESS = "#2b669c"  # dark enough for the words on it
 
 WIZARD_STYLE = f"""
 QWizard, QWizardPage {{ background: {BACKGROUND}; }}
@@ -32,7 +33,7 @@ QHeaderView::section {{
 }}
 QTableCornerButton::section {{ background: {PANEL}; border: none; }}
 QProgressBar {{ background: {BACKGROUND}; border: 1px solid {LINE}; border-radius: 5px; text-align: center; }}
-QProgressBar::chunk {{ background: {ACCENT}; border-radius: 4px; }}
+QProgressBar::chunk {{ background: {PROGRESS}; border-radius: 4px; }}
 QListWidget {{ background: {BACKGROUND}; border: 1px solid {LINE}; border-radius: 6px; }}
 QListWidget::item {{ padding: 5px 8px; }}
 QListWidget::item:selected {{ background: {RAISED}; color: {TEXT}; }}

@@ -15,6 +15,7 @@ from livecassi.app.windows.wizard.capture_page import CapturePage
 from livecassi.app.windows.wizard.capturing import Capturing
 from livecassi.app.windows.wizard.desk import Desk
 from livecassi.app.windows.wizard.latest import Latest
+from livecassi.app.windows.wizard.titles import title_of
 from livecassi.calibration.calibration import Array32
 from livecassi.calibration.capture import Capture, CaptureKind
 from livecassi.calibration.checks import Check
@@ -38,8 +39,10 @@ class MaskPage(CapturePage):
     """The mask capture, which may be left out where the disperser cannot be removed."""
 
     def __init__(self, desk: Desk, capturing: Capturing) -> None:
-        self.leave_out = QCheckBox("The disperser cannot be removed: leave this capture out")
-        self.leave_out.setToolTip("The mask is then recovered from the lines alone")
+        self.leave_out = QCheckBox("The disperser stays in: leave this capture out")
+        self.leave_out.setToolTip(
+            "For benches whose disperser cannot be removed: the mask is then recovered from the lines alone"
+        )
         self.overlay = QCheckBox("Show how it lies on its drawing: capture red, drawing cyan")
         super().__init__(desk, capturing, "Mask", "Mask: its picture without dispersion", CaptureKind.MASK)
         self._aligning: Latest[Alignment] = Latest("aligning", self)
@@ -75,7 +78,7 @@ class MaskPage(CapturePage):
 
     def lacks(self) -> str:
         """The capture, although a fit can do without."""
-        return f"missing: {self.missing[0].title}" if self.missing else ""
+        return f"missing: {title_of(self.missing[0])}" if self.missing else ""
 
     def checks(self) -> Sequence[Check]:
         """Also the alignment with the drawing."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget, QWizardPage
 
 from livecassi.app.windows.wizard.desk import Desk
@@ -17,6 +17,8 @@ class StepPage(QWizardPage):
 
     The next page opens where nothing is lacking and no check fails, or where somebody said why to go on all the same.
     """
+
+    ready = Signal()  # for the next act: the keyboard may go to it
 
     def __init__(self, desk: Desk, name: str, heading: str) -> None:
         super().__init__()
@@ -71,6 +73,11 @@ class StepPage(QWizardPage):
     def working(self) -> bool:
         """Whether figures are still to come."""
         return False
+
+    @property
+    def first(self) -> QWidget:
+        """Where the keyboard begins."""
+        return self
 
     def enter(self) -> None:
         """The page comes onto the screen."""

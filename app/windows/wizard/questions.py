@@ -54,7 +54,7 @@ class Dialogs:
         """Ask with three buttons; Escape stays."""
         box = QMessageBox(self._parent)
         box.setWindowTitle("Close the calibration")
-        box.setText(f"This calibration is not finished. {captures} captures are kept on disk.")
+        box.setText(f"This calibration is not finished. {_captures_words(captures)}")
         box.setInformativeText("Keep the draft, and go on with it another time?")
         keep = box.addButton("Keep draft", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Discard draft", QMessageBox.ButtonRole.DestructiveRole)
@@ -74,3 +74,9 @@ class Dialogs:
         """The system's file dialog."""
         chosen, _ = QFileDialog.getSaveFileName(self._parent, title, str(suggested), kinds)
         return Path(chosen) if chosen else None
+
+
+def _captures_words(count: int) -> str:
+    if not count:
+        return "Nothing was captured yet."
+    return "1 capture is kept on disk." if count == 1 else f"{count} captures are kept on disk."

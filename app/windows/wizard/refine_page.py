@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from threading import Event
 
-from PySide6.QtWidgets import QPushButton, QStackedWidget, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from livecassi.app.calibrating.compare import Comparison, compare, straight_guess
 from livecassi.app.windows.wizard.before_after import BeforeAfter
@@ -32,9 +32,11 @@ class RefinePage(CapturePage):
         self.compare.setToolTip(
             "The frame is reconstructed with gap-tv, once with the calibration before and once with the new one"
         )
+        self.look = QPushButton()
         self._comparing: Latest[Comparison] = Latest("comparing", desk)
         super().__init__(desk, capturing, "Refine", "Refine: fit everything", CaptureKind.WHITE)
         self.compare.clicked.connect(self.take_and_compare)
+        self.look.clicked.connect(self._look_at_the_other)
 
     def lay_out(self) -> None:
         """Live picture, later the two reconstructions, on the left."""
@@ -42,7 +44,11 @@ class RefinePage(CapturePage):
         self.views.addWidget(self.pictures)
         left = self.side()
         left.addWidget(self.views, 1)
-        left.addWidget(self.compare)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.compare, 1)
+        row.addWidget(self.look)
+        left.addLayout(row)
         self.fill_side(self.side(*SIDE_PX))
 
     def fill_side(self, column: QVBoxLayout) -> None:
@@ -71,6 +77,11 @@ class RefinePage(CapturePage):
             return desk.feed.probe()
 
         self.capturing.beside(take, self._compare)
+
+    def _look_at_the_other(self) -> None:
+        live = self.views.currentWidget() is self.live
+        self.views.setCurrentWidget(self.pictures if live else self.live)
+        self.show_desk()
 
     def _compare(self, frame: Frame) -> None:
         fitted = self.fitting.fitted
@@ -101,6 +112,11 @@ class RefinePage(CapturePage):
         if self.missing:
             self.views.setCurrentWidget(self.live)
         self.fitting.follow()
+
+    @property
+    def first(self) -> QWidget:
+        """Where the keyboard begins."""
+        return self.bar.capture if self.missing else self.fit_bar.fit
 
     def checks(self) -> Sequence[Check]:
         """Of the white reference, and of the fit."""
@@ -137,6 +153,9 @@ class RefinePage(CapturePage):
         comparing = self._comparing.busy
         self.compare.setEnabled(fitted is not None and not comparing and not self.capturing.busy)
         self.compare.setText("Reconstructing…" if comparing else "Take a frame of the scene and compare")
+        self.look.setVisible(self.pictures.comparison is not None)
+        live = self.views.currentWidget() is self.live
+        self.look.setText("Before and after" if live else "Live picture")
         if not self.missing and self.capturing.step is None:
             self.instruction.setText(
                 "The fit takes all captures together. Look at the figures and the map, then at the scene: put it under "

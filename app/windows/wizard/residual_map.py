@@ -8,6 +8,7 @@ from livecassi.app.windows.theme import ACCENT, AMBER, DIM, PANEL, dim_label
 from livecassi.calibration.calibration import Array32
 
 MIDDLE = "#353c4a"
+EVEN_PX = 150  # both pictures alike
 LEAST_PX = 0.1  # the colours span at least this much
 
 
@@ -20,6 +21,9 @@ class ResidualMap(QWidget):
         self._layout.setBackground(PANEL)
         self._layout.ci.layout.setContentsMargins(4, 4, 4, 4)
         self._images = [self._add(column, title) for column, title in enumerate(("along", "across"))]
+        for place in range(len(self._images)):
+            self._layout.ci.layout.setColumnStretchFactor(place, 1)
+            self._layout.ci.layout.setColumnPreferredWidth(place, EVEN_PX)
         colours = pg.ColorMap([0.0, 0.5, 1.0], [ACCENT, MIDDLE, AMBER])
         self._bar = pg.ColorBarItem(values=(-LEAST_PX, LEAST_PX), colorMap=colours, interactive=False, width=12)
         for side in ("left", "right"):

@@ -13,6 +13,7 @@ from livecassi.app.windows.wizard.finish import finished
 from livecassi.app.windows.wizard.fit_bar import FitBar
 from livecassi.app.windows.wizard.fitting import Fitting
 from livecassi.app.windows.wizard.lights import LightList
+from livecassi.app.windows.wizard.live_panel import LivePanel
 from livecassi.app.windows.wizard.look import PageState
 from livecassi.app.windows.wizard.page import StepPage
 from livecassi.app.windows.wizard.questions import Questions
@@ -20,6 +21,7 @@ from livecassi.calibration import Calibration
 from livecassi.calibration.checks import Check
 
 SIDE_PX = (250, 330)
+LOWEST_PICTURE_PX = 120
 REPORTS = "Reports (*.pdf)"
 
 
@@ -34,11 +36,14 @@ class SavePage(StepPage):
         self.instruction.setText(
             "A calibration is never changed afterwards: what is saved now is a new version beside the earlier ones."
         )
-        self.lights = LightList(most=100, whole_names=True)
+        self.lights = LightList(most=100)
         self.fit_bar = FitBar(fitting)
-        self.version_name = QLineEdit()
+        self.version_name, self.live = QLineEdit(), LivePanel()
+        self.live.image.setMinimumSize(LOWEST_PICTURE_PX, LOWEST_PICTURE_PX)
         self.activate = QCheckBox("Use it from now on")
         self.open_live = QCheckBox("Open it in the live view")
+        self.activate.setToolTip("Whoever opens a camera without naming a calibration gets this one")
+        self.open_live.setToolTip("The live view goes on with this calibration, at its exposure")
         self.activate.setChecked(True)
         self.open_live.setChecked(True)
         self.report = QPushButton("PDF report…")
@@ -75,6 +80,7 @@ class SavePage(StepPage):
         right.addWidget(self.facts)
         right.addWidget(self.report)
         right.addStretch(1)
+        right.addWidget(self.live, 4)
 
     # ---- the calibration -----------------------------------------------------------------------------------------
 
@@ -176,7 +182,8 @@ class SavePage(StepPage):
         return all(any(problem in text for text in self.desk.draft.overrides) for problem in problems)
 
     def tick(self) -> None:
-        """The progress of a fit."""
+        """The newest frame, and the progress of a fit."""
+        self.live.follow(self.desk.feed)
         self.fit_bar.tick()
 
     def refresh(self) -> None:

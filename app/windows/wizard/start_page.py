@@ -23,15 +23,18 @@ from livecassi.app.calibrating.draft_file import DraftFile, read_draft_file
 from livecassi.app.calibrating.plan import BandsPlan, CalibrationPlan
 from livecassi.app.windows.theme import dim_label, section_label
 from livecassi.app.windows.wizard.desk import Desk, Trouble
+from livecassi.app.windows.wizard.draft_camera import check_draft
+from livecassi.app.windows.wizard.live_panel import LivePanel
 from livecassi.app.windows.wizard.look import PageState
 from livecassi.app.windows.wizard.page import StepPage
 from livecassi.app.windows.wizard.plan_form import MASKS, PlanForm
 from livecassi.app.windows.wizard.questions import Questions
-from livecassi.calibration import Calibration, CalibrationError
+from livecassi.calibration import Calibration, CalibrationError, CalibrationMismatchError
 from livecassi.calibration.import_mask import import_mask, parse_wavelengths
 from livecassi.calibration.store import load_calibration
 from livecassi.drivers import LivecassiError
 
+LOWEST_PICTURE_PX = 90
 CALIBRATIONS = "Calibrations (*.h5 *.hdf5)"
 
 
@@ -57,7 +60,8 @@ class StartPage(StepPage):
         self._group = QButtonGroup(self)
         self.versions, self.drafts = QComboBox(), QListWidget()
         self.mask_name, self.mask_button = dim_label("no file chosen"), QPushButton("Choose…")
-        self.form = PlanForm(questions)
+        self.form, self.live = PlanForm(questions), LivePanel()
+        self.live.image.setMinimumSize(240, LOWEST_PICTURE_PX)
         self._lay_out()
         self._fill()
         self.form.show_plan(template)
@@ -94,7 +98,7 @@ class StartPage(StepPage):
         self.note.setObjectName("dim")
         self.note.setWordWrap(True)
         right.addWidget(self.note)
-        right.addStretch(1)
+        right.addWidget(self.live, 1)
 
     def _fill(self) -> None:
         for version in self.desk.library.versions():
@@ -184,6 +188,15 @@ class StartPage(StepPage):
             self.mask_name.setText(path.name)
             self.completeChanged.emit()
 
+    @property
+    def first(self) -> QWidget:
+        """Where the keyboard begins."""
+        return self.drafts if self.beginning is Beginning.RESUME and not self.desk.begun else self.form.name
+
+    def tick(self) -> None:
+        """The newest frame: is it the camera that is meant?"""
+        self.live.follow(self.desk.feed)
+
     # ---- the gate ------------------------------------------------------------------------------------------------
 
     @property
@@ -239,8 +252,20 @@ class StartPage(StepPage):
         folder = self._draft_folder
         assert folder is not None
         draft = Draft.open(folder)
+        try:
+            check_draft(draft, self.desk.rig.source.info)
+        except CalibrationMismatchError:
+            draft.close()
+            raise
         parents = [v for v in self.desk.library.versions() if draft.parent_id and v.id == draft.parent_id]
         self.desk.adopt(draft, load_calibration(parents[0].path) if parents else None)
+        if draft.plan.system is not self._template.system:
+            self.desk.tell(
+                Trouble(
+                    f"This draft is of a {draft.plan.system} bench, open is a {self._template.system} bench: captures "
+                    "of the two do not belong together. Close, and open its own bench, or begin a new calibration."
+                )
+            )
         if draft.damaged:
             self.desk.tell(Trouble("Not every capture could be read; take these again: " + "; ".join(draft.damaged)))
 

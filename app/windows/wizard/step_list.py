@@ -10,7 +10,8 @@ from livecassi.app.windows.elided_label import ElidedLabel
 from livecassi.app.windows.wizard.lights import Dot
 from livecassi.app.windows.wizard.page import StepPage
 
-WIDTH_PX = 214
+WIDTH_PX = 222
+TWO_LINES = 1.7  # of the width: words are not cut, so that lines are not full
 UNDO_KEYS, REDO_KEYS = "Ctrl+Z", "Ctrl+Shift+Z"
 
 
@@ -54,6 +55,18 @@ class StepList(QWidget):
             button.setToolTip(f"{button.text()}: {text} ({keys})" if text else "")
 
 
+class TwoLines(ElidedLabel):
+    """Text on at most two lines; of what is longer the end is left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+
+    def _elide(self) -> None:
+        room = round(TWO_LINES * self.width())
+        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, room))
+
+
 class StepRow(QWidget):
     """Light, name of the step, and its figure below."""
 
@@ -61,7 +74,7 @@ class StepRow(QWidget):
         super().__init__()
         self.page = page
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.dot, self.title, self.figure = Dot(), QLabel(page.name), ElidedLabel()
+        self.dot, self.title, self.figure = Dot(), QLabel(page.name), TwoLines()
         font = self.figure.font()
         font.setPointSizeF(max(font.pointSizeF() - 1.5, 7))
         self.figure.setFont(font)
@@ -69,7 +82,7 @@ class StepRow(QWidget):
         grid.setContentsMargins(8, 6, 6, 6)
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(1)
-        grid.addWidget(self.dot, 0, 0)
+        grid.addWidget(self.dot, 0, 0, Qt.AlignmentFlag.AlignTop)
         grid.addWidget(self.title, 0, 1)
         grid.addWidget(self.figure, 1, 1)
         grid.setColumnStretch(1, 1)

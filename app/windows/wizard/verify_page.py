@@ -12,6 +12,7 @@ from livecassi.app.windows.wizard.desk import Desk, Trouble
 from livecassi.app.windows.wizard.fit_bar import FitBar
 from livecassi.app.windows.wizard.fitting import Fitting
 from livecassi.app.windows.wizard.line_presets import farthest_gap_nm
+from livecassi.app.windows.wizard.line_table import FWHM_RANGE, NM_RANGE
 from livecassi.calibration import CalibrationInvalidError
 from livecassi.calibration.capture import CaptureKind
 from livecassi.calibration.checks import Check
@@ -29,7 +30,7 @@ class VerifyPage(CapturePage):
 
     def fill_side(self, column: QVBoxLayout) -> None:
         """The line first."""
-        for box, limits in ((self.nm, (200.0, 2000.0)), (self.fwhm, (0.0, 500.0))):
+        for box, limits in ((self.nm, NM_RANGE), (self.fwhm, FWHM_RANGE)):
             box.setRange(*limits)
             box.setStepType(QDoubleSpinBox.StepType.DefaultStepType)
         self.chooser = QWidget()
@@ -87,7 +88,7 @@ class VerifyPage(CapturePage):
     def lacks(self) -> str:
         """A capture, then a fit that was judged by it."""
         if not self.captures:
-            return "no line captured that is not in the fit"
+            return "no line to verify with"
         if not self.desk.begun or self.fitting.current:
             return ""
         return str(self.fitting.error) if self.fitting.error is not None else "not judged yet"
@@ -95,6 +96,16 @@ class VerifyPage(CapturePage):
     def working(self) -> bool:
         """While the fit is judged."""
         return super().working() or self.fitting.busy
+
+    @property
+    def nothing(self) -> str:
+        """First a line is chosen."""
+        return "All captured" if self.chosen else "Choose a line above first"
+
+    @property
+    def first(self) -> QWidget:
+        """Where the keyboard begins."""
+        return self.bar.capture if self.chosen else self.add
 
     def tick(self) -> None:
         """Also the progress of the fit."""

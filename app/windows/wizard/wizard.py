@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QColor, QPalette
-from PySide6.QtWidgets import QWidget, QWizard
+from PySide6.QtWidgets import QAbstractSpinBox, QLineEdit, QWidget, QWizard
 
 from livecassi.app.calibrating.draft import drafts_folder
 from livecassi.app.calibrating.library import Library
@@ -69,11 +69,13 @@ class CalibrationWizard(QWizard):
         self.opens: Path | None = None  # what is to be seen live, known before `ended`
         self._ended = False
         self._ticks = 0
+        self._focus_waits = False  # until the bench is ready, or what was captured is judged
         self._make_pages(template or CalibrationPlan(system=System.SD_CASSI))
         self._set_up()
         for signal in (self.desk.changed, self.capturing.changed, self.fitting.changed):
             signal.connect(self.show_desk)
         self.desk.undo.indexChanged.connect(lambda _: self.show_desk())
+        self.capturing.taken.connect(self._take_focus)
         self.currentIdChanged.connect(self._on_page)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
@@ -115,11 +117,11 @@ class CalibrationWizard(QWizard):
             QWizard.WizardOption.HaveCustomButton1,
         ):
             self.setOption(option, True)
-        self.setButtonText(QWizard.WizardButton.CustomButton1, "Continue anyway…")
-        self.setButtonText(QWizard.WizardButton.BackButton, "Back")
-        self.setButtonText(QWizard.WizardButton.NextButton, "Next")
-        self.setButtonText(QWizard.WizardButton.CancelButton, "Close")
-        self.setButtonText(QWizard.WizardButton.FinishButton, "Save")
+        self.setButtonText(QWizard.WizardButton.CustomButton1, "Continue &anyway…")
+        self.setButtonText(QWizard.WizardButton.BackButton, "&Back")
+        self.setButtonText(QWizard.WizardButton.NextButton, "&Next")
+        self.setButtonText(QWizard.WizardButton.CancelButton, "&Close")
+        self.setButtonText(QWizard.WizardButton.FinishButton, "&Save")
         self.setButtonLayout(
             [
                 QWizard.WizardButton.CustomButton1,
@@ -133,6 +135,7 @@ class CalibrationWizard(QWizard):
         self.customButtonClicked.connect(lambda _: self.continue_anyway())
         for number, page in enumerate(self.pages):
             self.setPage(number, page)
+            page.ready.connect(self._take_focus)
         self.steps = StepList(self.pages, self.desk.undo)
         self.setSideWidget(self.steps)
         self._darken_rule()
@@ -167,6 +170,12 @@ class CalibrationWizard(QWizard):
             return
         page = self.page_now
         page.show_desk()
+        self._show_gate(page)
+        if self._focus_waits and not isinstance(self.focusWidget(), QLineEdit | QAbstractSpinBox):  # nobody is typing
+            self._take_focus()
+
+    def _show_gate(self, page: StepPage) -> None:
+        """The list, and the buttons that a page opens and closes; live figures change them too."""
         self.steps.show_state(page, self.desk.begun and not self.desk.locked)
         anyway = self.button(QWizard.WizardButton.CustomButton1)
         anyway.setVisible(page is not self.start_page)
@@ -188,13 +197,26 @@ class CalibrationWizard(QWizard):
         if self.desk.begun or self.start_page.imported is not None:
             self.page_now.enter()
         self.show_desk()
+        self._take_focus()
 
     def _tick(self) -> None:
         self.capturing.watch()
         self.page_now.tick()
         self._ticks += 1
         if self._ticks % SLOW_TICKS == 0:
-            self.steps.show_state(self.page_now, self.desk.begun and not self.desk.locked)
+            self._show_gate(self.page_now)
+
+    def _take_focus(self) -> None:
+        """The keyboard goes to what is to be done next: the page's own button, or the next page."""
+        page = self.page_now
+        following = self.button(
+            QWizard.WizardButton.FinishButton if page is self.save_page else QWizard.WizardButton.NextButton
+        )
+        done = page.isComplete() and following.isEnabled() and page is not self.start_page
+        wanted = following if done else page.first
+        self._focus_waits = not wanted.isEnabled()
+        if wanted.isEnabled():
+            wanted.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # ---- the end -------------------------------------------------------------------------------------------------
 

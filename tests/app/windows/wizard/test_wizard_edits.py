@@ -101,7 +101,13 @@ def test_a_wrong_wavelength_is_corrected_without_a_new_capture(with_lines: Opera
 
 def test_nonsense_in_the_table_of_lines_is_refused_in_words(with_lines: Operator) -> None:
     wizard, page = with_lines.wizard, with_lines.wizard.dispersion_page
-    for column, text, words in ((NM, "green", "'green'"), (NM, "450", "twice"), (FWHM, "-3", "greater than or equal")):
+    for column, text, words in (
+        (NM, "green", "'green'"),
+        (NM, "450", "twice"),
+        (FWHM, "-3", "expected 0 to 500 nm"),
+        (NM, "5000", "expected 200 to 2000 nm"),
+        (NM, "", "no number"),
+    ):
         item = page.lines.item(1, column)
         assert item is not None
         item.setText(text)
