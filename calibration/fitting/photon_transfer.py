@@ -76,8 +76,8 @@ def photon_transfer(flats: Sequence[Capture], darks: Sequence[Capture]) -> Photo
     used = clear if clear.sum() >= _FEWEST_BINS else used
     if used.sum() < _FEWEST_BINS:
         raise CalibrationInvalidError(
-            f"{int(used.sum())} bins of the flats are lit and unsaturated, expected at least {_FEWEST_BINS}; take flats "
-            "between 15 % and 85 % of saturation"
+            f"{int(used.sum())} bins of the flats are lit and unsaturated, expected at least {_FEWEST_BINS}; take "
+            "flats between 15 % and 85 % of saturation"
         )
     signal, variance, weight = curve.signal[used], curve.variance[used], 1 / curve.error[used] ** 2
     gain = float((weight * signal * variance).sum() / (weight * signal**2).sum())
