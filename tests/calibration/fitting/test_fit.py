@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from threading import Event
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from livecassi.calibration import Calibration, CalibrationInvalidError, System
 from livecassi.calibration.capture import Capture, CaptureKind, Line
 from livecassi.calibration.checks import Verdict
-from livecassi.calibration.fitting.curve import Curve
+from livecassi.calibration.dispersion_curve import recorded_curve
 from livecassi.calibration.fitting.fit import Fitted, fit_calibration
 from livecassi.calibration.fitting.settings import FitCancelledError, FitWatch
 from livecassi.calibration.record import CalibrationRecord
@@ -25,9 +26,16 @@ def taken(request: pytest.FixtureRequest) -> Taken:
     return bench_captures(request.param)
 
 
+@cache
+def fit_of(system: System) -> Fitted:
+    """All captures of `bench_captures`."""
+    taken = bench_captures(system)
+    return fit_calibration(taken.captures, taken.settings)
+
+
 @pytest.fixture(scope="module")
 def fitted(taken: Taken) -> Fitted:
-    return fit_calibration(taken.captures, taken.settings)
+    return fit_of(taken.plan.system)
 
 
 def record_of(calibration: Calibration) -> CalibrationRecord:
@@ -60,9 +68,8 @@ def test_every_check_passes_on_a_bench_at_rest(fitted: Fitted) -> None:
 
 
 def test_the_curve_is_the_bench_s(taken: Taken, fitted: Fitted) -> None:
-    entry = record_of(fitted.calibration).curve
-    assert entry is not None
-    curve = Curve(entry.coefficients, entry.covariance, entry.range_nm)
+    curve = recorded_curve(fitted.calibration)
+    assert curve is not None
     bands = fitted.calibration.wavelengths_nm
     grid = np.linspace(bands[0], bands[-1], 100)
     bench = taken.prototype.bench
@@ -212,9 +219,9 @@ def test_it_tells_what_it_does_and_can_be_given_up() -> None:
 
 def test_the_same_captures_give_the_same_arrays() -> None:
     taken = bench_captures()
-    first, second = (fit_calibration(taken.captures, taken.settings).calibration.arrays() for _ in range(2))
-    for name, array in first.items():
-        np.testing.assert_array_equal(array, second[name])
+    again = fit_calibration(taken.captures, taken.settings).calibration.arrays()
+    for name, array in fit_of(taken.plan.system).calibration.arrays().items():
+        np.testing.assert_array_equal(array, again[name])
 
 
 def test_a_spectrometer_s_reading_of_the_white_gives_radiance() -> None:
@@ -224,7 +231,7 @@ def test_a_spectrometer_s_reading_of_the_white_gives_radiance() -> None:
         fit_calibration(taken.captures, replace(taken.settings, white_spectrum=(nm, nm / 500))).calibration
     )
     assert record.radiance is not None
-    bands = fit_calibration(taken.captures, taken.settings).calibration.wavelengths_nm
+    bands = fit_of(taken.plan.system).calibration.wavelengths_nm
     np.testing.assert_allclose(record.radiance.scale, bands / 500, rtol=0.01)
     assert 0 < max(record.radiance.sigma) < 0.01
     blind = replace(taken.settings, white_spectrum=(nm[nm >= 500], nm[nm >= 500]))
