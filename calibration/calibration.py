@@ -78,8 +78,14 @@ class CalibrationHeader(BaseModel):
     record: CalibrationRecord | None = None
 
     def canonical_json(self) -> str:
-        """What is stored and hashed; a header without a record is written as version 1 always wrote it."""
-        return self.model_dump_json(exclude={"record"} if self.record is None else None)
+        """What is stored and hashed; a header without a record is written as version 1 always wrote it.
+
+        With a record, what is None is left out: so a figure that a later livecassi adds, and an older file does not
+        know, leaves the id of that file as it was.
+        """
+        return (
+            self.model_dump_json(exclude={"record"}) if self.record is None else self.model_dump_json(exclude_none=True)
+        )
 
 
 @dataclass(frozen=True)

@@ -302,3 +302,14 @@ def test_a_temperature_that_is_no_number_is_refused(tmp_path: Path) -> None:
         file.create_dataset("header", data=json.dumps(header))
     with pytest.raises(CalibrationInvalidError, match=r"temperature_c: Input should be a finite number"):
         load_calibration(path)
+
+
+def test_figures_that_a_file_does_not_know_leave_its_id_as_it_was(tmp_path: Path) -> None:
+    calibration = measured_calibration()
+    path = tmp_path / "cal.h5"
+    save_calibration(calibration, path)
+    with h5py.File(path) as file:
+        header = json.loads(file["header"][()])
+    assert "null" not in json.dumps(header)
+    assert header["record"].keys() < set(CalibrationRecord.model_fields)
+    assert load_calibration(path).id == calibration.id
