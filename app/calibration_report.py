@@ -1,6 +1,7 @@
 """The report of a calibration: a PDF of A4 pages for the file beside the instrument."""
 
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,7 +46,12 @@ def save_report(calibration: Calibration, path: Path) -> None:
 
     content = io.BytesIO()
     title = f"Calibration {calibration.header.name or calibration.id[:8]}"
-    with styled(), PdfPages(content, metadata={"Title": title, "Creator": "livecassi"}) as file:
+    with (
+        warnings.catch_warnings(),
+        styled(),
+        PdfPages(content, metadata={"Title": title, "Creator": "livecassi"}) as file,
+    ):
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # names may hold any sign: a box stands for it
         for page in report_pages(calibration):
             file.savefig(page.figure)
     try:

@@ -133,3 +133,9 @@ def test_the_summary_says_every_check_with_number_and_limit() -> None:
     assert MEASURED.id in text
     assert "He-Ne" in text
     assert "not measured" in "\n".join(summary_lines(small_calibration()))
+
+
+def test_a_name_with_signs_that_the_font_lacks_warns_nobody(tmp_path: Path) -> None:
+    header = MEASURED.header.model_copy(update={"name": "bench \N{ROCKET} \N{CJK UNIFIED IDEOGRAPH-6F22}"})
+    save_report(replace(MEASURED, header=header), tmp_path / "r.pdf")  # warnings are errors here
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
