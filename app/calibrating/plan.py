@@ -1,13 +1,12 @@
 """The plan of a calibration: a TOML file, or what the wizard's pages fill in."""
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from livecassi.app.calibrating.steps import CaptureStep
 from livecassi.app.spectra import parse_spectra
@@ -272,52 +271,3 @@ class CalibrationPlan(_Part):
 
     def _design(self) -> Array32 | None:
         return read_mask(self.design) if self.design is not None else None
-
-
-def load_plan(path: Path) -> CalibrationPlan:
-    """Read a plan. Raises `CalibrationInvalidError` that names the line or key that is wrong."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CalibrationInvalidError(
-            f"the plan {path} cannot be read ({error}); 'livecassi calibrate plan' prints one to begin with"
-        ) from error
-    return parse_plan(text, path)
-
-
-def parse_plan(text: str, path: Path) -> CalibrationPlan:
-    """A plan from its text; `path` names it in errors, and its folder is where relative paths begin.
-
-    Raises `CalibrationInvalidError`.
-    """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CalibrationInvalidError(f"the plan {path} is no TOML: {error}; correct it there") from error
-    try:
-        plan = CalibrationPlan.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"]) or "the plan"
-        found = "" if first["type"] in ("missing", "value_error") else f", found {first['input']!r}"
-        raise CalibrationInvalidError(
-            f"the plan {path} is wrong at '{where}': {first['msg'].removeprefix('Value error, ')}{found}; "
-            "'livecassi calibrate plan' prints a plan with every key"
-        ) from error
-    return _beside(plan, path.parent)
-
-
-def _beside(plan: CalibrationPlan, folder: Path) -> CalibrationPlan:
-    """Relative paths become paths beside the plan."""
-
-    def part(of: StepPlan) -> StepPlan:
-        return of.model_copy(update={"frames_from": folder / of.frames_from}) if of.frames_from is not None else of
-
-    parts = {name: part(getattr(plan, name)) for name in ("dark", "flat", "mask", "white", "chart")}
-    lines = tuple(
-        line.model_copy(update={"frames_from": folder / line.frames_from}) if line.frames_from is not None else line
-        for line in plan.line
-    )
-    files = {name: getattr(plan, name) for name in ("design", "white_spectrum")}
-    beside = {name: folder / path for name, path in files.items() if path is not None}
-    return plan.model_copy(update={**parts, "line": lines, **beside})

@@ -53,7 +53,7 @@ def run_command(
         raise typer.BadParameter("--repeat names captures of a draft: name the draft with --resume")
     from livecassi.app.calibrating.draft import new_draft_folder
     from livecassi.app.calibrating.draft_file import read_draft_file
-    from livecassi.app.calibrating.plan import load_plan
+    from livecassi.app.calibrating.plan_file import load_plan
     from livecassi.app.calibrating.rig_opening import open_rig
     from livecassi.app.calibrating.run import run_plan
     from livecassi.app.outputs import check_output

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livecassi.app.calibrating.plan import CalibrationPlan, LinePlan, StepPlan, load_plan, parse_plan
+from livecassi.app.calibrating.plan import CalibrationPlan, LinePlan, StepPlan
+from livecassi.app.calibrating.plan_file import load_plan, parse_plan
 from livecassi.app.calibrating.plan_text import example_plan
 from livecassi.calibration import CalibrationInvalidError, System
 from livecassi.calibration.capture import CaptureKind

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from livecassi.app.calibrating.plan import load_plan
+from livecassi.app.calibrating.plan_file import load_plan
 from livecassi.app.spectra import SpectraError
 from livecassi.calibration import CalibrationInvalidError
 
