@@ -22,6 +22,8 @@ LEAST_CORRELATION = 0.5  # of the whole pictures; different masks reach 0.1
 _FILTER_PX = 3
 _RANSAC_PX = 1.5
 _FEWEST_TILES = 4
+_SEARCH_PX = 40
+_TILE_PX = 64
 
 Matrix = NDArray[np.float64]
 
@@ -68,24 +70,15 @@ class Registration:
         return float(found[0] / depth), float(found[1] / depth)
 
 
-def register(
-    image: Array32,
-    reference: Array32,
-    *,
-    motion: Motion = Motion.AFFINE,
-    start: Matrix | None = None,
-    search_px: int = 40,
-    tile_px: int = 64,
-) -> Registration:
+def register(image: Array32, reference: Array32, *, motion: Motion = Motion.AFFINE) -> Registration:
     """Where `reference` lies in `image`; the two may differ in size, brightness and vignetting.
 
-    Without `start` (2 x 3) the smaller picture is looked for everywhere in the larger one and up to `search_px` beyond
-    its border; with it, up to `search_px` around. Raises `CalibrationInvalidError` where they do not match.
+    The smaller picture is looked for everywhere in the larger one and up to 40 px beyond its border. Raises
+    `CalibrationInvalidError` where they do not match.
     """
     target, wanted = pattern(image), pattern(reference)
-    tile_px = tile_size(wanted.values.shape, tile_px)
-    first = np.eye(2, 3) if start is None else np.asarray(start, np.float64)[:2]
-    matrix = _coarse(target, wanted, first, start is None, search_px, tile_px)
+    tile_px = tile_size(wanted.values.shape, _TILE_PX)
+    matrix = _coarse(target, wanted, tile_px)
     if motion is Motion.TRANSLATION:
         middle = np.array([wanted.values.shape[1] / 2, wanted.values.shape[0] / 2])
         matrix = np.column_stack([np.eye(2), matrix[:, :2] @ middle + matrix[:, 2] - middle])
@@ -117,19 +110,17 @@ def _no_match(correlation: float) -> CalibrationInvalidError:
     )
 
 
-def _coarse(
-    image: Pattern, reference: Pattern, start: Matrix, everywhere: bool, search_px: int, tile_px: int
-) -> Matrix:
+def _coarse(image: Pattern, reference: Pattern, tile_px: int) -> Matrix:
     """An affine through the tiles that agree; a translation where fewer than four do."""
-    slack = np.subtract(image.values.shape, reference.values.shape)[::-1] if everywhere else np.zeros(2, int)
-    low, high = np.minimum(slack, 0) - search_px, np.maximum(slack, 0) + search_px
+    slack = np.subtract(image.values.shape, reference.values.shape)[::-1]
+    low, high = np.minimum(slack, 0) - _SEARCH_PX, np.maximum(slack, 0) + _SEARCH_PX
     centres = tile_centres(reference.values.shape, tile_px)
-    found, scores = find_tiles(image, reference, centres.reshape(-1, 2), tile_px, start, (low, high))
+    found, scores = find_tiles(image, reference, centres.reshape(-1, 2), tile_px, (low, high))
     good = scores > 0.3
     if not good.any():
         raise _no_match(float(scores.max(initial=0)))
     places, wanted = found[good], centres.reshape(-1, 2)[good]
-    moved = places - (wanted @ start[:, :2].T + start[:, 2])
+    moved = places - wanted
     agreeing = np.linalg.norm(moved[:, None] - moved[None], axis=2) < 0.03 * max(reference.values.shape) + 2
     party = agreeing[np.argmax(agreeing.sum(axis=1))]
     share = min(1.0, image.values.size / reference.values.size)
@@ -142,9 +133,7 @@ def _coarse(
         )
         if affine is not None and inliers.sum() >= _FEWEST_TILES and abs(np.linalg.det(affine[:, :2]) - 1) < 0.2:
             return np.asarray(affine, np.float64)
-    shifted = start.copy()
-    shifted[:, 2] += np.median(moved, axis=0)
-    return shifted
+    return np.column_stack([np.eye(2), np.median(moved, axis=0)])
 
 
 def _ecc(image: Pattern, reference: Pattern, matrix: Matrix, motion: Motion) -> tuple[Matrix, float]:

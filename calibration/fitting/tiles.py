@@ -35,22 +35,19 @@ def find_tiles(
     reference: Pattern,
     centres: Places,
     tile_px: int,
-    start: NDArray[np.float64],
     reach: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> tuple[Places, NDArray[np.float64]]:
     """Where each of the reference's tiles lies in the image, and its correlation there (0: not to be found).
 
-    `centres (N, 2)` in the reference; looked for around where `start` (2 x 3) puts them, from `reach[0]` to `reach[1]`
-    (x, y) px away.
+    `centres (N, 2)` in the reference; looked for from `reach[0]` to `reach[1]` (x, y) px away from there.
     """
     found, scores = np.zeros_like(centres), np.zeros(len(centres))
     height, width = image.values.shape
     for k, centre in enumerate(centres):
         left, top = _corner(centre, tile_px, reference.values.shape)
         tile = reference.crop(slice(top, top + tile_px), slice(left, left + tile_px))
-        moved = np.rint(start[:, :2] @ np.array([left, top]) + start[:, 2]).astype(int)
-        x0, y0 = np.maximum(moved + reach[0], 0)
-        x1, y1 = np.minimum(moved + reach[1] + tile_px, [width, height])
+        x0, y0 = np.maximum(np.array([left, top]) + reach[0], 0)
+        x1, y1 = np.minimum(np.array([left, top]) + reach[1] + tile_px, [width, height])
         if x1 - x0 < tile_px or y1 - y0 < tile_px or tile.seen.mean() < _LEAST_SEEN:
             continue
         window = image.values[y0:y1, x0:x1]
