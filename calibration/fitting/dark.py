@@ -1,7 +1,7 @@
 """Dark: what the camera shows without light, which pixels are not to be trusted, and the noise of reading."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ HOT_WARN_PERCENT, HOT_FAIL_PERCENT = 0.1, 1.0
 LEAST_HOT_DN, LEAST_NOISY_DN = 1.0, 0.6  # what rounding to whole numbers can do to a level and to its noise
 CLIPPED_WARN_PERCENT, CLIPPED_FAIL_PERCENT = 1.0, 10.0
 DRIFT_WARN, DRIFT_FAIL = 0.1, 0.5  # of the level between the halves of a capture, in units of the noise of one frame
+SAME_EXPOSURE = 0.001  # relative: a dark of so near an exposure is taken as it was measured
 _ROUNDING_VARIANCE = 1 / 12  # of whole digital numbers
 
 
@@ -49,10 +50,7 @@ class DarkFit:
         As measured where it was; else on each pixel's straight line through the exposures that were; with only one of
         them, that one.
         """
-        nearest = min(self._measured, key=lambda measured: abs(measured - exposure_us))
-        if self._rate is None or abs(nearest - exposure_us) <= 0.001 * exposure_us:
-            return self._measured[nearest]
-        return self._measured[nearest] + np.float32(exposure_us - nearest) * self._rate
+        return _at(exposure_us, self._measured, self._rate)
 
 
 def fit_dark(darks: Sequence[Capture], exposure_us: float | None = None) -> DarkFit:
@@ -73,22 +71,21 @@ def fit_dark(darks: Sequence[Capture], exposure_us: float | None = None) -> Dark
     usual = ~hot
     rate_dn_s = None if rate is None else 1e6 * float(rate[usual].mean())
     spread = None if rate is None else 1e6 * _robust_spread(rate[usual]) / np.sqrt(usual.sum())
-    fitted = DarkFit(
-        longest,
-        exposure_us if exposure_us is not None else darks[0].exposure_us,
-        hot.astype(np.float32),
-        0.0,
-        noise,
-        noise_sigma,
-        rate_dn_s,
-        spread,
-        (),
-        measured,
-        rate,
+    used_us = exposure_us if exposure_us is not None else darks[0].exposure_us
+    dark = _at(used_us, measured, rate)
+    return DarkFit(
+        dark=dark,
+        exposure_us=used_us,
+        hot_pixels=hot.astype(np.float32),
+        level_dn=float(dark[usual].mean()),
+        read_noise_dn=noise,
+        read_noise_sigma_dn=noise_sigma,
+        rate_dn_s=rate_dn_s,
+        rate_sigma_dn_s=spread,
+        checks=_checks(darks, dark, hot, noise),
+        _measured=measured,
+        _rate=rate,
     )
-    dark = fitted.at(fitted.exposure_us)
-    level = float(dark[usual].mean())
-    return replace(fitted, dark=dark, level_dn=level, checks=_checks(darks, dark, hot, noise))
 
 
 def require_alike(captures: Sequence[Capture], what: str) -> None:
@@ -104,6 +101,13 @@ def require_alike(captures: Sequence[Capture], what: str) -> None:
                 f"a {what} capture has rows, columns, bits and gain (dB) {found}, another {expected}; "
                 "take all of them with the same settings of the camera"
             )
+
+
+def _at(exposure_us: float, measured: Mapping[float, Array32], rate: Array32 | None) -> Array32:
+    nearest = min(measured, key=lambda known: abs(known - exposure_us))
+    if rate is None or abs(nearest - exposure_us) <= SAME_EXPOSURE * exposure_us:
+        return measured[nearest]
+    return measured[nearest] + np.float32(exposure_us - nearest) * rate
 
 
 def _mean(captures: Sequence[Capture]) -> Array32:
