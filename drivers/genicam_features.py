@@ -116,7 +116,7 @@ class Features:
             return int(self._nodes.Height.value), int(self._nodes.Width.value)
 
     def region(self) -> tuple[int, int, int, int] | None:
-        """First row, first column, height and width of the region that is read; None where the camera has no offsets."""
+        """Row, column, height and width of the region that is read; None where the camera tells no offsets."""
         row, column = self.number(("OffsetY",)), self.number(("OffsetX",))
         return None if row is None or column is None else (int(row), int(column), *self.image_size())
 
