@@ -41,8 +41,8 @@ class Answers:
         self.asked.append(what)
         return self.why
 
-    def closing(self, captures: int) -> Closing:
-        self.asked.append(f"closing with {captures}")
+    def closing(self, captures: int, unwritten: int) -> Closing:
+        self.asked.append(f"closing with {captures}" + (f", {unwritten} unwritten" if unwritten else ""))
         return self.at_the_end
 
     def open_file(self, title: str, kinds: str) -> Path | None:

@@ -25,6 +25,8 @@ SIDE_PX = (360, 400)  # narrowest and widest
 class CapturePage(StepPage):
     """Takes what the plan asks for of `kinds`. `one_state`: all of them are taken with the bench as it stands."""
 
+    most_lights = 8  # more would leave no room for the rest of the page
+
     def __init__(
         self,
         desk: Desk,
@@ -37,7 +39,7 @@ class CapturePage(StepPage):
         super().__init__(desk, name, heading)
         self.capturing, self.kinds, self._one_state = capturing, kinds, one_state
         self.live = LivePanel()
-        self.bar, self.lights, self.table = CaptureBar(capturing), LightList(), CaptureTable()
+        self.bar, self.lights, self.table = CaptureBar(capturing), LightList(self.most_lights), CaptureTable()
         self.bar.capture_pressed.connect(self.capture_next)
         self.bar.all_pressed.connect(self.capture_all)
         self.table.delete_pressed.connect(self.delete)

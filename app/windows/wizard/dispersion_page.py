@@ -22,12 +22,14 @@ from livecassi.calibration import CalibrationInvalidError, System
 from livecassi.calibration.capture import CaptureKind
 from livecassi.calibration.checks import Check, worst
 
-SIDE_PX = (408, 460)
+SIDE_PX = (390, 460)
 LEAST_LINES = 2
 
 
 class DispersionPage(CapturePage):
     """The lines of the fit. `curve` is what the lines captured so far tell; the fit itself comes a page later."""
+
+    most_lights = 4
 
     def __init__(self, desk: Desk, capturing: Capturing) -> None:
         self.lines, self.plot = LineTable(), CurvePlot()

@@ -22,8 +22,8 @@ class Questions(Protocol):
         """Why to go on although `what` failed; empty: not to go on."""
         ...
 
-    def closing(self, captures: int) -> Closing:
-        """Keep or discard the draft, or stay."""
+    def closing(self, captures: int, unwritten: int) -> Closing:
+        """Keep or discard the draft of so many captures, or stay; `unwritten` of them would be lost by closing."""
         ...
 
     def open_file(self, title: str, kinds: str) -> Path | None:
@@ -50,16 +50,16 @@ class Dialogs:
         )
         return text.strip() if agreed else ""
 
-    def closing(self, captures: int) -> Closing:
+    def closing(self, captures: int, unwritten: int) -> Closing:
         """Ask with three buttons; Escape stays."""
         box = QMessageBox(self._parent)
         box.setWindowTitle("Close the calibration")
-        box.setText(f"This calibration is not finished. {_captures_words(captures)}")
+        box.setText(f"This calibration is not finished. {_captures_words(captures, unwritten)}")
         box.setInformativeText("Keep the draft, and go on with it another time?")
         keep = box.addButton("Keep draft", QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton("Discard draft", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton("Stay here", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
+        stay = box.addButton("Stay here", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(stay if unwritten else keep)
         box.exec()
         clicked = box.clickedButton()
         box.deleteLater()
@@ -76,7 +76,12 @@ class Dialogs:
         return Path(chosen) if chosen else None
 
 
-def _captures_words(count: int) -> str:
+def _captures_words(count: int, unwritten: int) -> str:
     if not count:
         return "Nothing was captured yet."
+    if unwritten:
+        return (
+            f"{unwritten} of {count} captures could not be written and are lost by closing: "
+            "stay, free space on the disk and try again."
+        )
     return "1 capture is kept on disk." if count == 1 else f"{count} captures are kept on disk."

@@ -24,6 +24,8 @@ LOWEST_TABLE_PX = 64
 class RefinePage(CapturePage):
     """Fits in the background; compares a frame that is taken now before and after."""
 
+    most_lights = 6
+
     def __init__(self, desk: Desk, capturing: Capturing, fitting: Fitting) -> None:
         self.fitting = fitting
         self.fit_bar, self.map, self.pictures = FitBar(fitting), ResidualMap(), BeforeAfter()

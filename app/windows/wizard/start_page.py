@@ -292,7 +292,7 @@ def _plan_of(calibration: Calibration, template: CalibrationPlan) -> Calibration
 
 def _draft_words(draft: DraftFile) -> str:
     taken = sum(not entry.removed for entry in draft.captures)
-    return f"{draft.plan.name or draft.plan.system}, {_date(draft.created)}, {taken} captures"
+    return f"{draft.plan.name or draft.plan.system}, {_date(draft.created)}, {taken} capture{'' if taken == 1 else 's'}"
 
 
 def _date(iso: str) -> str:

@@ -61,6 +61,7 @@ class VerifyPage(CapturePage):
             self.desk.tell(Trouble(f"{error}. The fit has seen it; choose a line that it has not."))
         else:
             self.enter()
+            self.ready.emit()
 
     # ---- what the page says --------------------------------------------------------------------------------------
 

@@ -236,7 +236,10 @@ class CalibrationWizard(QWizard):
         """Ask what becomes of the draft, then close."""
         discard = False
         if self.desk.begun and not self._ended:
-            closing = self._questions.closing(len(self.desk.captures()))
+            unwritten = len(self.desk.draft.unwritten)
+            if unwritten and self.desk.safely(self.desk.draft.retry):  # there may be room by now
+                unwritten = 0
+            closing = self._questions.closing(len(self.desk.captures()), unwritten)
             if closing is Closing.STAY:
                 return
             discard = closing is Closing.DISCARD

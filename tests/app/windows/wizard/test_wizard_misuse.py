@@ -51,6 +51,7 @@ def test_a_bench_that_moves_before_the_verification_fails_with_its_number(
     assert "Choose a line" in wizard.verify_page.bar.capture.text()
     prototype.set_state(replace(prototype.state, drift_px=DRIFT_PX))
     operator.press(wizard.verify_page.add)
+    operator.qtbot.waitUntil(wizard.verify_page.bar.capture.hasFocus)
     operator.press(wizard.verify_page.bar.capture)
     operator.settled()
     operator.qtbot.waitUntil(lambda: bool(wizard.fitting.verification), timeout=60_000)

@@ -137,7 +137,7 @@ def test_saturated_light_fails_with_its_number(make_wizard: MakeWizard, prototyp
 
 
 def test_a_full_disk_keeps_the_capture_in_memory_until_there_is_room(
-    make_wizard: MakeWizard, monkeypatch: pytest.MonkeyPatch
+    make_wizard: MakeWizard, monkeypatch: pytest.MonkeyPatch, answers: Answers
 ) -> None:
     operator = make_wizard()
     wizard, page = operator.wizard, operator.wizard.dark_page
@@ -155,6 +155,10 @@ def test_a_full_disk_keeps_the_capture_in_memory_until_there_is_room(
     assert not list(wizard.desk.draft.folder.glob("captures/*.h5"))
     operator.press(page.trouble.remedy)
     assert "No space left on device" in page.trouble.text
+    answers.at_the_end = Closing.STAY
+    wizard.close()
+    assert answers.asked[-1] == "closing with 1, 1 unwritten"
+    answers.at_the_end = Closing.KEEP
     monkeypatch.setattr(draft_module, "save_capture", save)
     operator.press(page.trouble.remedy)
     assert page.trouble.text == ""
