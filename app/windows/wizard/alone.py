@@ -31,6 +31,8 @@ def calibrate_in_window(request: SourceRequest, template: CalibrationPlan | None
     plan = template or CalibrationPlan(system=request.system)
     with ExitStack() as ending:
         wizard = CalibrationWizard(_bench(request, plan, ending), template=plan)
+        wizard.save_page.open_live.setChecked(False)
+        wizard.save_page.open_live.hide()  # there is none
         wizard.ended.connect(application.quit)
         wizard.show()
         before = signal.signal(signal.SIGINT, lambda *_: wizard.leave())  # the draft stays

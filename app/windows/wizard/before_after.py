@@ -33,7 +33,7 @@ class BeforeAfter(QWidget):
         names.addWidget(self.before, 1)
         names.addWidget(self.after, 1)
         row = QHBoxLayout()
-        row.setSpacing(14)
+        row.setSpacing(8)
         row.addWidget(self.slider, 1)
         row.addWidget(self.blink)
         column = QVBoxLayout(self)

@@ -22,7 +22,7 @@ from livecassi.calibration import CalibrationInvalidError, System
 from livecassi.calibration.capture import CaptureKind
 from livecassi.calibration.checks import Check, worst
 
-SIDE_PX = (390, 460)
+SIDE_PX = (408, 460)
 LEAST_LINES = 2
 
 

@@ -32,7 +32,7 @@ class LivePanel(QWidget):
         self.overlay.setChecked(True)
         self.overlay.setToolTip("Show saturated pixels in red")
         row = QHBoxLayout()
-        row.setSpacing(14)
+        row.setSpacing(8)
         figures = QVBoxLayout()
         figures.setSpacing(2)
         figures.addWidget(self.saturated)

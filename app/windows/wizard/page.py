@@ -30,7 +30,7 @@ class StepPage(QWizardPage):
         self.instruction.setTextFormat(Qt.TextFormat.PlainText)
         self.trouble = TroubleBar()
         self.body = QHBoxLayout()
-        self.body.setSpacing(16)
+        self.body.setSpacing(12)
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 12, 18, 6)
         column.setSpacing(10)

@@ -30,9 +30,9 @@ class RefinePage(CapturePage):
         self.fitting = fitting
         self.fit_bar, self.map, self.pictures = FitBar(fitting), ResidualMap(), BeforeAfter()
         self.views = QStackedWidget()
-        self.compare = QPushButton("Take a frame of the scene and compare")
+        self.compare = QPushButton("Take a frame and compare")
         self.compare.setToolTip(
-            "The frame is reconstructed with gap-tv, once with the calibration before and once with the new one"
+            "A frame of the scene is reconstructed with gap-tv, with the calibration before and with the new one"
         )
         self.look = QPushButton()
         self._comparing: Latest[Comparison] = Latest("comparing", desk)
@@ -154,7 +154,7 @@ class RefinePage(CapturePage):
         self.map.show_residuals(fitted.calibration.residuals_px if fitted is not None else None)
         comparing = self._comparing.busy
         self.compare.setEnabled(fitted is not None and not comparing and not self.capturing.busy)
-        self.compare.setText("Reconstructing…" if comparing else "Take a frame of the scene and compare")
+        self.compare.setText("Reconstructing…" if comparing else "Take a frame and compare")
         self.look.setVisible(self.pictures.comparison is not None)
         live = self.views.currentWidget() is self.live
         self.look.setText("Before and after" if live else "Live picture")

@@ -10,7 +10,7 @@ from livecassi.app.windows.elided_label import ElidedLabel
 from livecassi.app.windows.wizard.lights import Dot
 from livecassi.app.windows.wizard.page import StepPage
 
-WIDTH_PX = 228
+WIDTH_PX = 220
 TWO_LINES = 1.7  # of the width: words are not cut, so that lines are not full
 UNDO_KEYS, REDO_KEYS = "Ctrl+Z", "Ctrl+Shift+Z"
 

@@ -23,7 +23,7 @@ def test_it_shows_the_wizard_until_it_is_closed(qtbot: QtBot) -> None:
     def close() -> None:
         for widget in QApplication.topLevelWidgets():
             if isinstance(widget, CalibrationWizard) and widget.isVisible():
-                seen.append(widget.desk.feed.running)
+                seen.append(widget.desk.feed.running and widget.save_page.open_live.isHidden())
                 widget.close()
 
     QTimer.singleShot(500, close)

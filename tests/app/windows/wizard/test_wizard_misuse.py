@@ -252,3 +252,14 @@ def test_closing_while_it_fits_leaves_nothing_behind(make_wizard: MakeWizard, tm
     assert not wizard.isVisible()
     assert not wizard.desk.feed.running
     assert list((tmp_path / "drafts").glob("*/captures/*.h5"))
+
+
+def test_no_page_is_wider_than_a_small_screen(make_wizard: MakeWizard) -> None:
+    operator = make_wizard()
+    wizard = operator.wizard
+    wizard.resize(1000, 700)
+    for page in wizard.pages:
+        operator.go_to(page)
+        room = wizard.width() - wizard.steps.width()
+        assert page.minimumSizeHint().width() <= room, (page.name, page.minimumSizeHint().width(), room)
+        assert page.minimumSizeHint().height() <= wizard.height() - 90, page.name
