@@ -184,6 +184,14 @@ def part_rows(record: CalibrationRecord) -> list[tuple[str, str]]:
     if (lens := record.distortion) is not None:
         k1, k2 = (*lens.coefficients, 0.0, 0.0)[:2]
         rows.append(("lens", f"k1 {k1:+.4f}, k2 {k2:+.4f}, rms {lens.rms_px:.3f} px from {lens.views} views"))
+    if (light := record.response) is not None:
+        rows.append(
+            (
+                "response",
+                f"standard errors up to {max(light.sigma):.2g}, {100 * light.residual:.2g} % of the white left over, "
+                f"stray light {100 * light.stray_share:.2g} %",
+            )
+        )
     if (scale := record.radiance) is not None:
         off = max(sigma / value for sigma, value in zip(scale.sigma, scale.scale, strict=True) if value)
         rows.append(

@@ -106,6 +106,18 @@ class SensorEntry(_Part):
     pixel_response_percent: float | None = None
 
 
+class ResponseEntry(_Part):
+    """How well the response is known: `sigma (C,)`, its standard errors, of full scale per unit of reflectance.
+
+    `residual`: what the bands leave of the white reference's picture, relative; `stray_share`: of all light, beyond
+    the veil that lies over the mask in every picture and stays in it.
+    """
+
+    sigma: tuple[float, ...]
+    residual: float
+    stray_share: float
+
+
 class RadianceEntry(_Part):
     """From cubes relative to a reflectance of 1 under the calibrated lamp to what the spectrometer reads.
 
@@ -131,6 +143,7 @@ class CalibrationRecord(_Part):
     registration: RegistrationEntry | None = None
     distortion: DistortionEntry | None = None
     sensor: SensorEntry | None = None
+    response: ResponseEntry | None = None
     radiance: RadianceEntry | None = None
     checks: tuple[Check, ...] = ()
     overrides: tuple[str, ...] = ()  # "registration: continued anyway because ..."

@@ -21,7 +21,7 @@ def write_record(record: CalibrationRecord, group: Any) -> None:
     for name in ("software", "operator", "optics", "spectrometer_serial", "reference_nm", "parent_id"):
         group.attrs[name] = getattr(record, name)
     group.attrs["verdict"] = str(record.verdict)
-    for name in ("curve", "field", "registration", "distortion", "sensor", "radiance"):
+    for name in ("curve", "field", "registration", "distortion", "sensor", "response", "radiance"):
         part: BaseModel | None = getattr(record, name)
         if part is not None:
             _write_part(part, group.create_group(name))

@@ -22,6 +22,7 @@ from livecassi.calibration.record import (
     LineEntry,
     RadianceEntry,
     RegistrationEntry,
+    ResponseEntry,
     SensorEntry,
 )
 
@@ -55,6 +56,11 @@ def record_of(parts: Parts, settings: FitSettings, checks: Sequence[Check]) -> C
         registration=_registration(parts),
         distortion=_distortion(parts),
         sensor=_sensor(parts),
+        response=ResponseEntry(
+            sigma=tuple(map(float, parts.response.sigma)),
+            residual=parts.response.residual,
+            stray_share=parts.response.stray_share,
+        ),
         radiance=_radiance(parts, settings),
         checks=tuple(checks),
         overrides=settings.overrides,

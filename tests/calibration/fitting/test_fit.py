@@ -114,6 +114,10 @@ def test_the_record_says_where_it_came_from(taken: Taken, fitted: Fitted) -> Non
         == fitted.predicted_pictures.shape
         == (len(record.lines), *calibration.measurement_shape)
     )
+    assert record.response is not None
+    assert len(record.response.sigma) == calibration.bands
+    assert 0 < max(record.response.sigma) < 0.05 * calibration.response.max()
+    assert 0 <= record.response.stray_share < 0.02, "the bench has 0.01, part of which the mask's own veil holds"
     assert calibration.psf_px is not None
     assert calibration.residuals_px is not None
     assert np.abs(calibration.residuals_px).max() < 0.1
